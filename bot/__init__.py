@@ -1,0 +1,30 @@
+"""Presente: every absent student accounted for, with a person behind the bot.
+
+The two journeys:
+
+in : web/webhooks -> inbound (stored, answered at once) -> advance -> understanding + conversation.turn
+     -> barrier, reply -> outbox;  hand-off -> handoffs -> web/desk -> answering -> outbox
+out: roster + attendance -> schedule -> outreach -> advance -> outbox -> provider.twilio -> family;
+     receipt -> web/webhooks -> outbox
+
+Imports point inward: a line may import only lines below it, and modules on one line do not import
+each other. import-linter holds it, and a new module fails until it is placed here:
+
+app.py
+web | schedule | cli
+rehearsal | transcript
+inbound | outreach | roster | answering | delivery | timeline
+advance | casework
+handoffs | ledger
+outbox
+consent
+attendance | staff
+store | provider
+conversation | understanding | texts
+policy
+clock | phone | settings | language | vocabulary
+errors
+
+Each outside library has one door: Flask in web, Twilio in provider/twilio.py, APScheduler in
+schedule.py, click in cli.py, SQLAlchemy from store up to the journeys, Babel in texts.py.
+"""

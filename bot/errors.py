@@ -1,0 +1,17 @@
+"""The root of the one tree of errors that are meant for a person.
+
+PresenteError               a sentence: the thing, the fact and the way out
+├── SettingsRefused         a setting is wrong                       settings
+├── DatabaseRefused         the database's address cannot be used    store.session
+├── BehindError             the database is of another version       store.migrate
+├── FlowError               a flow file is wrong                     conversation.load
+├── CatalogueError          a catalogue cannot be used               texts
+├── FileRefused             a school's file cannot be imported       roster
+├── PhoneRefused            what was written is no number            phone
+├── NotPossible             a staff member cannot do this now        answering
+└── SendFailed              Refused, Passing or Unknown              provider
+"""
+
+
+class PresenteError(Exception):
+    """Something a person asked for cannot be done; the message says what, why and the way out."""

@@ -1,0 +1,46 @@
+"""PhoneNumber: E.164 or refused; masked whenever it is printed."""
+
+from dataclasses import dataclass
+
+import phonenumbers
+
+from bot.errors import PresenteError
+
+
+class PhoneRefused(PresenteError):
+    """What was written cannot be a number that receives texts; the message says why, without the digits."""
+
+
+@dataclass(frozen=True)
+class PhoneNumber:
+    """A valid telephone number. `e164` is the whole of it; `str` and `repr` show the last four digits (PH-3)."""
+
+    e164: str
+
+    @classmethod
+    def parse(cls, written: str, region: str = "US") -> "PhoneNumber":
+        """Read a number as offices write it: "(860) 555-0123", "860.555.0123", "+18605550123".
+
+        Raises PhoneRefused for anything that is not one valid number, and for a number with an
+        extension, which nobody can text (PH-1).
+        """
+        try:
+            number = phonenumbers.parse(written, region)
+        except phonenumbers.NumberParseException:
+            raise PhoneRefused("it is not a telephone number") from None
+        if number.extension:
+            raise PhoneRefused("it has an extension, which cannot be texted")
+        if not phonenumbers.is_valid_number(number):
+            digits = sum(character.isdigit() for character in written)
+            raise PhoneRefused(f"its {digits} digits are not a valid number; expected 10 with area code")
+        return cls(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+    @property
+    def masked(self) -> str:
+        return f"…{self.e164[-4:]}"
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"PhoneNumber({self.masked})"

@@ -1,0 +1,135 @@
+"""Every setting: name, default, one line of help; read once from the environment (PRESENTE_*)."""
+
+from datetime import time
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import PresenteError
+
+PREFIX = "PRESENTE_"
+
+
+class SettingsRefused(PresenteError):
+    """A setting is wrong; the message names each one, what is wrong with it and what it means."""
+
+
+class Settings(BaseSettings):
+    """How this installation runs. Each field is read from PRESENTE_<NAME>; nothing else is consulted."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    database_url: str = Field(
+        "sqlite:///presente.db",
+        description="Where everything is kept: sqlite:///FILE, or postgresql://user@host/name.",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs the desk's cookies; any long random text. Needed by `presente serve` and `run`.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="The address families' provider reaches us at, as configured there; signatures are checked against it.",
+    )
+    listen: str = Field("127.0.0.1:8000", description="Host and port the web pages are served on.")
+
+    provider: Literal["simulator", "twilio"] = Field(
+        "simulator", description="Who carries the texts: simulator (phones on this machine) or twilio."
+    )
+    twilio_account_sid: str = Field("", description="The Twilio account (AC...).")
+    twilio_auth_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="The account's auth token; two, separated by a comma, while one replaces the other.",
+    )
+    twilio_from: str = Field(
+        "", description="The number texts come from (+1...), unless a Messaging Service is set."
+    )
+    twilio_messaging_service: str = Field("", description="The Messaging Service texts go through (MG...).")
+    twilio_api_base: str = Field(
+        "",
+        description="Another address for Twilio's API, for rehearsal against a stand-in; empty means Twilio.",
+    )
+
+    district_name: str = Field(
+        "", description="The district's name, as HELP answers it; empty takes it from the roster."
+    )
+    office_phone: str = Field("", description="A number families can call, as HELP answers it.")
+    zone: str = Field(
+        "America/New_York", description="The schools' time zone, used for schools that name none."
+    )
+    morning_at: time = Field(
+        time(9, 30),
+        description="When first-period attendance is closed and families are asked (school's time).",
+    )
+    window_opens: time = Field(
+        time(8, 0), description="No automatic text leaves before this time (school's)."
+    )
+    window_closes: time = Field(
+        time(18, 0), description="No automatic text leaves at or after this time (school's)."
+    )
+    reply_closes: time = Field(
+        time(21, 0), description="Answers to a family that just wrote may leave until this time (school's)."
+    )
+    office_opens: time = Field(time(8, 0), description="When staff begin to answer families.")
+    office_closes: time = Field(time(16, 0), description="When staff stop answering families for the day.")
+    missing_translation: Literal["english_and_spanish", "hold"] = Field(
+        "english_and_spanish",
+        description="What a family reads when a text is missing in its language: English and Spanish, or nothing but a person.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{zone!r} is not a time zone; write one like America/New_York") from None
+        return zone
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} must begin with https:// (or http:// on this machine)")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _twilio_is_whole(self) -> "Settings":
+        if self.provider != "twilio":
+            return self
+        missing = [
+            PREFIX + name.upper()
+            for name, value in (
+                ("twilio_account_sid", self.twilio_account_sid),
+                ("twilio_auth_tokens", self.twilio_auth_tokens.get_secret_value()),
+            )
+            if not value
+        ]
+        if not (self.twilio_from or self.twilio_messaging_service):
+            missing.append(f"{PREFIX}TWILIO_FROM or {PREFIX}TWILIO_MESSAGING_SERVICE")
+        if missing:
+            raise ValueError(f"{PREFIX}PROVIDER is twilio, so {' and '.join(missing)} must be set")
+        return self
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The tokens that may have signed a webhook, newest first (TW-36)."""
+        return tuple(t.strip() for t in self.twilio_auth_tokens.get_secret_value().split(",") if t.strip())
+
+
+def read(**given: object) -> Settings:
+    """Read the settings once; *given* overrides the environment (tests, the demo).
+
+    Raises SettingsRefused naming every setting that is wrong, all at once.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as wrong:
+        lines = []
+        for error in wrong.errors():
+            name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
+            lines.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
+        raise SettingsRefused("; ".join(lines)) from None
