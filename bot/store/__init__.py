@@ -1,0 +1,1 @@
+"""Everything that is kept: the tables, and the transaction they are reached through."""
