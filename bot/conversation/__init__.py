@@ -1,0 +1,1 @@
+"""The conversation, pure: no clock, database, network, framework or translation."""

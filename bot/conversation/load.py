@@ -1,0 +1,381 @@
+"""Flow files become Flows, or a FlowError that names file, line, node and the mend."""
+
+import hashlib
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+
+from bot.conversation.flow import (
+    ALWAYS,
+    EVERYWHERE,
+    PLACEHOLDERS,
+    BarrierRule,
+    Flow,
+    Flows,
+    HandOffTo,
+    Node,
+)
+from bot.errors import PresenteError
+from bot.vocabulary import Barrier, Outcome, Queue, Urgency
+
+# The carriers act on these words before we see them: as a menu answer, YES would be a new consent
+# and CANCEL would unsubscribe the family (TW-90, TW-92).
+CARRIER_WORDS = frozenset(
+    [
+        "stop",
+        "unsubscribe",
+        "end",
+        "quit",
+        "stopall",
+        "revoke",
+        "optout",
+        "cancel",
+        "start",
+        "yes",
+        "unstop",
+        "help",
+        "info",
+    ]
+)
+
+ANSWERS = frozenset({"affirm", "deny", "words", "unclear", "silence"})
+_NODE_KEYS = frozenset(
+    {"say", "listen", "go", "wait", "record", "outcome", "then", "hand_off", "urgency", "why", "close"}
+)
+_WAYS_OUT = ("go", "then", "hand_off", "close")
+
+Closed = TypeVar("Closed", bound=StrEnum)
+
+
+class FlowError(PresenteError):
+    """A flow file is wrong. `file:line: node: what is wrong; the mend`."""
+
+    def __init__(self, file: str, line: int, node: str, fact: str) -> None:
+        super().__init__(f"{file}:{line}: {node + ': ' if node else ''}{fact}")
+        self.file, self.line, self.node = file, line, node
+
+
+def load(folder: Path) -> Flows:
+    """Read every flow of *folder*, with barriers.yaml and everywhere.yaml; refuse the first mistake.
+
+    Raises FlowError.
+    """
+    flows = {}
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise FlowError(
+            str(folder), 0, "", "there is no flow file here; expected absence_check.yaml and others"
+        )
+    for path in files:
+        if path.stem != "barriers":
+            flow = _read_flow(path)
+            flows[flow.name] = flow
+    barriers = _read_barriers(folder / "barriers.yaml", flows)
+    loaded = Flows(flows, barriers)
+    _check_everywhere(folder, loaded)
+    for flow in flows.values():
+        _check_targets(f"{flow.name}.yaml", flow, loaded)
+    _check_reached(loaded)
+    _check_circles(loaded)
+    return loaded
+
+
+# --- YAML as a tree of text: every scalar stays what was written, every entry knows its line -------
+
+
+def _entries(file: str, node: object, where: str) -> Iterator[tuple[str, object, int]]:
+    """The entries of a mapping as (key, value node, line). A repeated key is refused, not dropped."""
+    if not isinstance(node, MappingNode):
+        line = getattr(getattr(node, "start_mark", None), "line", 0) + 1
+        raise FlowError(file, line, where, "expected entries of the form `name: value`")
+    seen: set[str] = set()
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        name = str(key.value)
+        if name in seen:
+            raise FlowError(file, line, where, f"`{name}` stands here twice; keep one")
+        seen.add(name)
+        yield name, value, line
+
+
+def _text(file: str, node: object, line: int, where: str, key: str) -> str:
+    if not isinstance(node, ScalarNode):
+        raise FlowError(file, line, where, f"`{key}` must be one line of text")
+    return str(node.value)
+
+
+def _tree(path: Path) -> object:
+    try:
+        tree = YAML().compose(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as wrong:
+        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
+        raise FlowError(path.name, line, "", f"this is not YAML: {wrong.problem}") from None
+    except FileNotFoundError:
+        raise FlowError(path.name, 0, "", "the file is missing") from None
+    except UnicodeDecodeError:
+        raise FlowError(path.name, 0, "", "the file is not UTF-8; save it as UTF-8") from None
+    if tree is None:
+        raise FlowError(path.name, 1, "", "the file is empty")
+    return tree
+
+
+def _member(kind: type[Closed], written: str, file: str, line: int, where: str, key: str) -> Closed:
+    try:
+        return kind(written)
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise FlowError(file, line, where, f"`{key}: {written}` is unknown; one of: {known}") from None
+
+
+# --- one flow -------------------------------------------------------------------------------------
+
+
+def _read_flow(path: Path) -> Flow:
+    file = path.name
+    start, nodes, start_line = "", None, 1
+    for key, value, line in _entries(file, _tree(path), ""):
+        match key:
+            case "flow":
+                name = _text(file, value, line, "", key)
+                if name != path.stem:
+                    raise FlowError(
+                        file, line, "", f"`flow: {name}` must be the file's own name, {path.stem}"
+                    )
+            case "start":
+                start, start_line = _text(file, value, line, "", key), line
+            case "nodes":
+                nodes = value
+            case _:
+                raise FlowError(file, line, "", f"`{key}` is unknown here; a file has flow, start and nodes")
+    if nodes is None:
+        raise FlowError(file, 1, "", "the file has no `nodes:`")
+    written = path.read_text(encoding="utf-8").splitlines()
+    read = {
+        name: _read_node(file, path.stem, name, value, line, written)
+        for name, value, line in _entries(file, nodes, "")
+    }
+    if path.stem != EVERYWHERE and start not in read:
+        raise FlowError(
+            file, start_line, "", f"`start: {start}` is no node of this file; name one of its nodes"
+        )
+    version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return Flow(path.stem, version, start, read)
+
+
+def _comment_above(written: list[str], line: int) -> str:
+    """The lines of comment right above a line (counted from 1), as one sentence."""
+    found: list[str] = []
+    for text in reversed(written[: line - 1]):
+        if not text.strip().startswith("#"):
+            break
+        found.insert(0, text.strip().lstrip("# "))
+    return " ".join(found)
+
+
+def _read_node(file: str, flow: str, name: str, tree: object, line: int, written: list[str]) -> Node:
+    given = {key: (value, at) for key, value, at in _entries(file, tree, name)}
+    for key, (_, at) in given.items():
+        if key not in _NODE_KEYS:
+            raise FlowError(file, at, name, f"`{key}` is unknown; a node has {', '.join(sorted(_NODE_KEYS))}")
+    ways = [key for key in _WAYS_OUT if key in given]
+    if len(ways) != 1:
+        found = " and ".join(f"`{way}`" for way in ways) or "none"
+        raise FlowError(
+            file, line, name, f"a node ends in exactly one of go, then, hand_off, close; found {found}"
+        )
+    node = Node(name, line)
+    for key, (value, at) in given.items():
+        if key == "go":
+            node = replace(node, go=_read_go(file, flow, name, value, at))
+        else:
+            node = replace(node, **_read_entry(file, flow, name, key, _text(file, value, at, name, key), at))
+    if node.say:
+        node = replace(node, comment=_comment_above(written, given["say"][1]))
+    asks = "go" in given
+    if asks and ("listen" not in given or not node.say or not node.wait):
+        raise FlowError(file, line, name, "a question needs `say`, `listen: choice` and `wait`")
+    if not asks and "listen" in given:
+        raise FlowError(file, given["listen"][1], name, "`listen` without `go`: say where each answer leads")
+    return node
+
+
+def _read_entry(file: str, flow: str, name: str, key: str, value: str, at: int) -> dict[str, Any]:
+    """What one entry of a node says, as the fields of Node it sets."""
+    match key:
+        case "say":
+            return {"say": _line(file, at, name, value)}
+        case "listen":
+            if value != "choice":
+                raise FlowError(file, at, name, f"`listen: {value}` must be `listen: choice`")
+            return {}
+        case "wait":
+            if not value.isdigit() or not 1 <= int(value) <= 24 * 60:
+                raise FlowError(file, at, name, f"`wait: {value}` must be minutes, from 1 to 1440")
+            return {"wait": int(value)}
+        case "record":
+            return {"record": _member(Barrier, value, file, at, name, key)}
+        case "outcome":
+            return {"outcome": _member(Outcome, value, file, at, name, key)}
+        case "then":
+            return {"then": _target(flow, value)}
+        case "hand_off":
+            if value == HandOffTo.BARRIER:
+                return {"hand_off": HandOffTo.BARRIER}
+            return {"hand_off": _member(Queue, value, file, at, name, key)}
+        case "urgency":
+            return {"urgency": _member(Urgency, value, file, at, name, key)}
+        case "why":
+            return {"why": value}
+        case _:  # "close": the keys were checked above
+            if value != "kindly":
+                raise FlowError(file, at, name, f"`close: {value}` must be `close: kindly`")
+            return {"close": True}
+
+
+def _read_go(file: str, flow: str, name: str, tree: object, line: int) -> Mapping[str, str]:
+    go = {}
+    for answer, value, at in _entries(file, tree, name):
+        if answer.casefold() in CARRIER_WORDS:
+            raise FlowError(file, at, name, f"{answer} is the carriers' word (TW-92); use a digit")
+        if answer not in ANSWERS and not (answer.isdigit() and len(answer) == 1 and answer != "0"):
+            raise FlowError(
+                file, at, name, f"the answer `{answer}` is unknown; use 1 to 9, {', '.join(sorted(ANSWERS))}"
+            )
+        go[answer] = _target(flow, _text(file, value, at, name, answer))
+    for needed in ("unclear", "silence"):
+        if needed not in go:
+            raise FlowError(file, line, name, f"a question must say where `{needed}` leads")
+    return go
+
+
+def _line(file: str, line: int, name: str, say: str) -> str:
+    """A text: one line, with only the placeholders that a family's text may hold."""
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(say) if field is not None]
+    except ValueError:
+        raise FlowError(file, line, name, "a brace in `say` is not closed") from None
+    for field in fields:
+        if field not in PLACEHOLDERS:
+            known = ", ".join(f"{{{each}}}" for each in sorted(PLACEHOLDERS))
+            raise FlowError(file, line, name, f"{{{field}}} is unknown; a text may hold {known}")
+    return " ".join(say.split())
+
+
+def _target(flow: str, written: str) -> str:
+    return written if "." in written else f"{flow}.{written}"
+
+
+# --- barriers.yaml ----------------------------------------------------------------------------------
+
+
+def _read_barriers(path: Path, flows: Mapping[str, Flow]) -> Mapping[Barrier, BarrierRule]:
+    file = path.name
+    rules: dict[Barrier, BarrierRule] = {}
+    for code, tree, line in _entries(file, _tree(path), ""):
+        barrier = _member(Barrier, code, file, line, code, "barrier")
+        given = {
+            key: (_text(file, value, at, code, key), at) for key, value, at in _entries(file, tree, code)
+        }
+        wanted = {"root", "reason", "urgency", "goes_to", "flow"}
+        if set(given) != wanted:
+            odd = ", ".join(sorted(set(given) ^ wanted))
+            raise FlowError(
+                file, line, code, f"a barrier has root, reason, urgency, goes_to and flow; see: {odd}"
+            )
+        flow, at = given["flow"]
+        if flow not in flows:
+            raise FlowError(
+                file, at, code, f"`flow: {flow}` is no flow file; one of: {', '.join(sorted(flows))}"
+            )
+        rules[barrier] = BarrierRule(
+            root=given["root"][0],
+            reason=given["reason"][0],
+            urgency=_member(Urgency, *_swap(given["urgency"], file), code, "urgency"),
+            goes_to=_member(Queue, *_swap(given["goes_to"], file), code, "goes_to"),
+            flow=flow,
+        )
+    missing = [barrier.value for barrier in Barrier if barrier not in rules]
+    if missing:
+        raise FlowError(file, 1, "", f"these barriers have no entry: {', '.join(missing)}")
+    return rules
+
+
+def _swap(given: tuple[str, int], file: str) -> tuple[str, str, int]:
+    written, line = given
+    return written, file, line
+
+
+# --- the whole set ------------------------------------------------------------------------------------
+
+
+def _check_everywhere(folder: Path, flows: Flows) -> None:
+    everywhere = flows.flows.get(EVERYWHERE)
+    if everywhere is None:
+        raise FlowError(str(folder), 0, "", f"{EVERYWHERE}.yaml is missing: it answers danger, STOP and HELP")
+    for name in ALWAYS:
+        if name not in everywhere.nodes:
+            raise FlowError(
+                f"{EVERYWHERE}.yaml", 1, name, "this node is missing; the bot needs it at every point"
+            )
+
+
+def _targets(node: Node) -> Iterator[str]:
+    if node.go:
+        yield from node.go.values()
+    if node.then:
+        yield node.then
+
+
+def _check_targets(file: str, flow: Flow, flows: Flows) -> None:
+    for node in flow.nodes.values():
+        for target in _targets(node):
+            if flows.node(target) is None:
+                raise FlowError(file, node.line, node.name, f"it leads to `{target}`, which is no node")
+
+
+def _check_reached(flows: Flows) -> None:
+    """Every node must be reached from a start, from a barrier or from everywhere."""
+    reached: set[str] = set()
+    ahead = [flows.start_of(name) for name in flows.flows if name != EVERYWHERE]
+    ahead += [f"{EVERYWHERE}.{name}" for name in ALWAYS]
+    while ahead:
+        target = ahead.pop()
+        node = flows.node(target)
+        if target in reached or node is None:
+            continue
+        reached.add(target)
+        ahead.extend(_targets(node))
+    for flow in flows.flows.values():
+        for node in flow.nodes.values():
+            if f"{flow.name}.{node.name}" not in reached:
+                raise FlowError(
+                    f"{flow.name}.yaml",
+                    node.line,
+                    node.name,
+                    "nothing leads to this node; remove it or lead to it",
+                )
+
+
+def _check_circles(flows: Flows) -> None:
+    """A circle of `then` would speak for ever without listening."""
+    for flow in flows.flows.values():
+        for node in flow.nodes.values():
+            seen = {f"{flow.name}.{node.name}"}
+            step: Node | None = node
+            while step and step.then:
+                if step.then in seen:
+                    raise FlowError(
+                        f"{flow.name}.yaml",
+                        node.line,
+                        node.name,
+                        "this circle never listens; end it with a question",
+                    )
+                seen.add(step.then)
+                step = flows.node(step.then)

@@ -1,0 +1,372 @@
+"""A text in the family's language: rendered, counted in segments, extracted for translators."""
+
+import itertools
+import string
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import gsm0338  # noqa: F401 - registers the codec that knows the alphabet
+from babel import Locale
+from babel.dates import format_skeleton, format_time
+from babel.lists import format_list
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
+
+from bot.errors import PresenteError
+from bot.language import Language
+
+# Fragments that are put into {by}. They are catalogue lines of their own: word order differs.
+PHRASES = {
+    "when.today": "by {time} today",
+    "when.tomorrow": "by {time} tomorrow",
+    "when.day": "on {day} by {time}",
+    "when.soon": "as soon as possible",
+}
+
+
+class CatalogueError(PresenteError):
+    """A catalogue cannot be used: file, line's key, what is wrong, the mend."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing the program says: `key` is flow.node, `english` the source sentence, `comment` for translators."""
+
+    key: str
+    english: str
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a line may be filled with (promise 9): first names, school names, a moment, who we are."""
+
+    students: Sequence[str] = ()
+    schools: Sequence[str] = ()
+    by: datetime | None = None
+    now: datetime | None = None
+    zone: ZoneInfo | None = None
+    district: str = ""
+    office_phone: str = ""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A text ready to leave. `english` is the same text in English, for the desk."""
+
+    body: str
+    english: str
+    language: Language
+    segments: int
+
+
+class Texts:
+    """Every line in every language that has it. Read once; rendering touches no file."""
+
+    def __init__(self, catalogues: Mapping[Language, Mapping[str, tuple[str, str]]]) -> None:
+        # language -> key -> (the English it was made from, the translation)
+        self._catalogues = catalogues
+
+    @classmethod
+    def load(cls, folder: Path) -> "Texts":
+        """Read locales/<language>/LC_MESSAGES/conversation.po, directly: no built file can be stale.
+
+        Raises CatalogueError for a line whose placeholders differ from the English ones.
+        """
+        catalogues = {}
+        for language in Language:
+            path = catalogue_path(folder, language)
+            if path.exists():
+                catalogues[language] = _lines_of(path)
+        return cls(catalogues)
+
+    def translation(self, key: str, english: str, language: Language) -> str | None:
+        """The line in *language*; None when it is missing or was made from another English sentence."""
+        if language is Language.ENGLISH:
+            return english
+        made_from, translated = self._catalogues.get(language, {}).get(key, ("", ""))
+        return translated if translated and made_from == english else None
+
+    def speaks(self, line: Line, language: Language) -> bool:
+        return self.translation(line.key, line.english, language) is not None
+
+    def render(self, key: str, english: str, values: Values, language: Language) -> Rendered:
+        """Fill a line in the family's language.
+
+        A line that the language lacks is said in English and Spanish, the stated policy for a
+        missing line; `Rendered.language` is then English, which is what the family got first.
+        """
+        in_english = self._fill(english, values, Language.ENGLISH)
+        line = self.translation(key, english, language)
+        if line is not None:
+            body = in_english if language is Language.ENGLISH else self._fill(line, values, language)
+            return Rendered(body, in_english, language, segments(body))
+        body = in_english
+        spanish = self.translation(key, english, Language.SPANISH)
+        if spanish is not None:
+            body = f"{in_english}\n{self._fill(spanish, values, Language.SPANISH)}"
+        return Rendered(body, in_english, Language.ENGLISH, segments(body))
+
+    def _fill(self, line: str, values: Values, language: Language) -> str:
+        filled = line.format_map(
+            {
+                "students": joined(values.students, language),
+                "school": joined(values.schools, language),
+                "by": self._by(values, language),
+                "district": values.district,
+                "office_phone": values.office_phone,
+            }
+        )
+        # "by 2:00 p.m." at the end of a sentence brings its own full stop.
+        return sendable(" ".join(filled.split()).replace("..", "."))
+
+    def _by(self, values: Values, language: Language) -> str:
+        """ "by 2:00 PM today": a promise a family can hold us to, in its own words."""
+        if values.by is None or values.now is None or values.zone is None:
+            return self._phrase("when.soon", language)
+        local = values.by.astimezone(values.zone)
+        days = (local.date() - values.now.astimezone(values.zone).date()).days
+        key = {0: "when.today", 1: "when.tomorrow"}.get(days, "when.day")
+        return self._phrase(key, language).format(
+            time=clock_time(local.time(), language), day=day_name(local.date(), language)
+        )
+
+    def _phrase(self, key: str, language: Language) -> str:
+        return self.translation(key, PHRASES[key], language) or PHRASES[key]
+
+
+# --- names, days and times as people say them -----------------------------------------------------
+
+# Babel's Haitian Creole is French ("mardi", "et"), which families there do not write.
+_HAITIAN_DAYS = ("lendi", "madi", "mèkredi", "jedi", "vandredi", "samdi", "dimanch")
+_HAITIAN_MONTHS = (
+    "janvye", "fevriye", "mas", "avril", "me", "jen", "jiyè", "out", "septanm", "oktòb", "novanm", "desanm",
+)  # fmt: skip
+
+
+def joined(names: Sequence[str], language: Language) -> str:
+    """ "Ana, Luis and Maya" in the family's language; each name isolated where the script runs right to left."""
+    if language.right_to_left:
+        names = [f"\u2068{name}\u2069" if name.isascii() else name for name in names]
+    if len(names) < 2:
+        return "".join(names)
+    if language is Language.HAITIAN_CREOLE:
+        return f"{', '.join(names[:-1])} ak {names[-1]}"
+    if language is Language.SPANISH:
+        # "y" turns into "e" before the sound of i: "Ana e Irene", but "Ana y Hielo" (hie-).
+        last = unicodedata.normalize("NFD", names[-1].casefold())
+        sounds_like_i = last.startswith(("i", "hi")) and not last.startswith(
+            ("ia", "ie", "io", "hia", "hie", "hio")
+        )
+        return f"{', '.join(names[:-1])} {'e' if sounds_like_i else 'y'} {names[-1]}"
+    return str(format_list(list(names), locale=_LOCALES[language]))
+
+
+def day_name(day: date, language: Language) -> str:
+    """ "Thursday, November 26": never 11/26, which is another day to half of the world (CT-11)."""
+    if language is Language.HAITIAN_CREOLE:
+        return f"{_HAITIAN_DAYS[day.weekday()]} {day.day} {_HAITIAN_MONTHS[day.month - 1]}"
+    return str(format_skeleton("MMMMEEEEd", day, locale=_LOCALES[language]))
+
+
+def clock_time(wall: time, language: Language) -> str:
+    """ "2:00 PM", with plain spaces: a narrow one would halve the room in the text."""
+    if language is Language.HAITIAN_CREOLE:
+        return str(format_time(wall, "h:mm a", locale=_LOCALES[Language.ENGLISH]))
+    return sendable(str(format_time(wall, format="short", locale=_LOCALES[language])))
+
+
+_LOCALES = {
+    language: Locale.parse(
+        {Language.ENGLISH: "en_US", Language.SPANISH: "es_US", Language.CHINESE: "zh_Hans"}.get(
+            language, language.value
+        )
+    )
+    for language in Language
+}
+
+
+# --- what a text costs -------------------------------------------------------------------------------
+
+# What phones and word processors put in by themselves; each would turn a whole text into UCS-2 (TX-6).
+_PLAIN = str.maketrans(
+    {
+        "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "…": "...",
+        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": " ", "\t": " ", "\u200b": None, "\ufeff": None,
+        "\u00ad": None, "\u2028": " ", "\u2029": " ", "`": "'",
+    }
+)  # fmt: skip
+
+_EXTENSION = frozenset("\f^{}\\[]~|€")
+
+
+def sendable(text: str) -> str:
+    """The text as it will leave and as it is counted: composed (TX-7), without look-alike punctuation (TX-6)."""
+    composed = unicodedata.normalize("NFC", text.translate(_PLAIN))
+    return "".join(c for c in composed if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+def segments(text: str) -> int:
+    r"""Count the billed parts of *text*.
+
+    GSM-7: 160 characters alone, 153 in each of several; ^ { } [ ] ~ | \ € count twice and are never
+    split. One character outside GSM-7 makes the whole text UCS-2: 70, or 67, in UTF-16 units, a
+    surrogate pair never split. Source: 3GPP TS 23.038 and 23.040; TX-3, TX-4.
+    """
+    if is_gsm7(text):
+        return _parts([2 if character in _EXTENSION else 1 for character in text], 160, 153)
+    return _parts([2 if ord(character) > 0xFFFF else 1 for character in text], 70, 67)
+
+
+def is_gsm7(text: str) -> bool:
+    try:
+        text.encode("gsm03.38")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parts(units: list[int], alone: int, each: int) -> int:
+    if sum(units) <= alone:
+        return 1
+    parts, room = 1, each
+    for unit in units:
+        if unit > room:
+            parts, room = parts + 1, each
+        room -= unit
+    return parts
+
+
+# --- catalogues ------------------------------------------------------------------------------------------
+
+
+def catalogue_path(folder: Path, language: Language) -> Path:
+    return folder / language.value / "LC_MESSAGES" / "conversation.po"
+
+
+def _lines_of(path: Path) -> dict[str, tuple[str, str]]:
+    with path.open("rb") as file:
+        catalogue = read_po(file)
+    lines = {}
+    for message in catalogue:
+        if not message.id or message.fuzzy or not message.string:
+            continue
+        english, translated = str(message.id), str(message.string)
+        key = str(message.context)
+        if placeholders(translated) != placeholders(english):
+            raise CatalogueError(
+                f"{path}: {key}: the translation holds {sorted(placeholders(translated))}, "
+                f"the English {sorted(placeholders(english))}; use exactly the same"
+            )
+        lines[key] = (english, translated)
+    return lines
+
+
+def placeholders(line: str) -> frozenset[str]:
+    """The {names} of a line. A broken brace counts as a name of its own, which no English line has."""
+    try:
+        return frozenset(name for _, name, _, _ in string.Formatter().parse(line) if name is not None)
+    except ValueError:
+        return frozenset({"{"})
+
+
+def update(folder: Path, lines: Iterable[Line], language: Language) -> Path:
+    """Write the catalogue of *language* anew from the lines the program says; translations are kept.
+
+    A line whose English has changed keeps its old translation as fuzzy, which is not used until a
+    person has looked at it. English is its own translation. Two runs write the same file.
+    """
+    path = catalogue_path(folder, language)
+    kept: dict[str, tuple[str, str, bool]] = {}
+    header = _header(language)
+    if path.exists():
+        with path.open("rb") as file:
+            old = read_po(file, locale=_po_locale(language))
+        kept = {str(m.context): (str(m.id), str(m.string or ""), m.fuzzy) for m in old if m.id}
+        header = "\n".join(_comments_at_top(path))
+    fresh = Catalog(locale=_po_locale(language), charset="utf-8")
+    for line in lines:
+        made_from, translated, fuzzy = kept.get(line.key, ("", "", False))
+        if language is Language.ENGLISH:
+            translated, made_from = line.english, line.english
+        stale = translated and (fuzzy or made_from != line.english)
+        fresh.add(
+            line.english,
+            translated,
+            context=line.key,
+            auto_comments=[line.comment] if line.comment else [],
+            flags={"fuzzy"} if stale else (),
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        # The tool's own header has today's date in it; the history knows better.
+        out.write(f"{header}\n{_PO_HEADER.format(language=_po_locale(language))}\n".encode())
+        write_po(out, fresh, width=0, omit_header=True)
+    return path
+
+
+_PO_HEADER = """msgid ""
+msgstr ""
+"Language: {language}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"""
+
+
+def _comments_at_top(path: Path) -> Iterable[str]:
+    """The head of a catalogue, where its reviewer signs."""
+    return itertools.takewhile(
+        lambda line: line.startswith("# "), path.read_text(encoding="utf-8").splitlines()
+    )
+
+
+def _po_locale(language: Language) -> str:
+    return {Language.CHINESE: "zh_Hans"}.get(language, language.value)
+
+
+def _header(language: Language) -> str:
+    return (
+        f"# {language.english_name}: what families read.\n"
+        "# Review: machine-drafted, awaiting review by a native speaker."
+    )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A line that a language does not say yet, and why: missing, or made from an older English line."""
+
+    key: str
+    why: str
+
+
+def gaps(folder: Path, lines: Iterable[Line], language: Language) -> list[Gap]:
+    """What a translator has left to do in *language*."""
+    path = catalogue_path(folder, language)
+    kept = {}
+    if path.exists():
+        with path.open("rb") as file:
+            kept = {str(m.context): m for m in read_po(file) if m.id}
+    found = []
+    for line in lines:
+        message = kept.get(line.key)
+        if message is None or not message.string:
+            found.append(Gap(line.key, "missing"))
+        elif message.fuzzy or message.id != line.english:
+            found.append(Gap(line.key, "stale"))
+    return found
+
+
+def review_state(folder: Path, language: Language) -> str:
+    """Who has reviewed the catalogue, as its header says it."""
+    path = catalogue_path(folder, language)
+    if not path.exists():
+        return "no catalogue"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# Review:"):
+            return line.removeprefix("# Review:").strip()
+    return "the header does not say"
