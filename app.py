@@ -1,0 +1,221 @@
+"""Builds everything once and hands it down; the only file that names every part. `flask` finds it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot import cli, clock
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from typing import Any
+
+    from flask import Flask
+
+    from bot.advance import Script
+    from bot.clock import Clock
+    from bot.conversation.flow import Flows
+    from bot.policy import Policy
+    from bot.provider import Provider
+    from bot.schedule import Worker
+    from bot.settings import Settings
+    from bot.store.session import Database
+    from bot.texts import Line, Texts
+    from bot.understanding import Understanding
+
+HERE = Path(__file__).resolve().parent
+
+
+class Program:
+    """The parts of one running program, each imported and built when it is first needed.
+
+    A command that needs no web server does not pay for one: `presente --help` builds nothing.
+    """
+
+    flows_folder, locales_folder = HERE / "flows", HERE / "locales"
+    migrations_folder, sample_folder = HERE / "migrations", HERE / "sample"
+
+    def __init__(self, given: Settings | None = None, at: Clock = clock.now) -> None:
+        self._given = given
+        self.clock = at
+
+    def standing(self, settings: Settings, clock: Clock) -> Program:
+        """Another program, with these settings and this clock: the demo's."""
+        return Program(settings, clock)
+
+    @cached_property
+    def settings(self) -> Settings:
+        from bot import settings
+
+        return self._given or settings.read()
+
+    @cached_property
+    def unready_database(self) -> Database:
+        """The database as it is: `migrate` and `doctor` look at one that may have no tables yet."""
+        from bot.store.session import Database, connect
+
+        return Database(connect(self.settings.database_url))
+
+    @cached_property
+    def database(self) -> Database:
+        """The database with the tables of this version. Raises BehindError for one of another version."""
+        from bot.store import migrate
+
+        migrate.make_ready(self.unready_database.engine, self.migrations_folder)
+        return self.unready_database
+
+    @cached_property
+    def flows(self) -> Flows:
+        from bot.conversation.load import load
+
+        return load(self.flows_folder)
+
+    @cached_property
+    def texts(self) -> Texts:
+        from bot.texts import Texts
+
+        return Texts.load(self.locales_folder)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """Everything the program says to a family, in the order translators meet it."""
+        from bot.texts import PHRASES, Line
+
+        said = [
+            Line(f"{flow.name}.{node.name}", node.say, node.comment)
+            for flow in self.flows.flows.values()
+            for node in flow.nodes.values()
+            if node.say
+        ]
+        return said + [Line(key, english) for key, english in PHRASES.items()]
+
+    @cached_property
+    def policy(self) -> Policy:
+        from bot.policy import Policy
+
+        chosen = self.settings
+        return Policy(
+            district_name=chosen.district_name,
+            office_phone=chosen.office_phone,
+            window_opens=chosen.window_opens,
+            window_closes=chosen.window_closes,
+            reply_closes=chosen.reply_closes,
+            office_opens=chosen.office_opens,
+            office_closes=chosen.office_closes,
+            hold_untranslated=chosen.missing_translation == "hold",
+        )
+
+    @cached_property
+    def script(self) -> Script:
+        from bot.advance import Script
+
+        return Script(self.flows, self.texts, self.policy)
+
+    @cached_property
+    def understanding(self) -> Understanding:
+        from bot.understanding import Understanding
+
+        return Understanding.load()
+
+    @cached_property
+    def provider(self) -> Provider:
+        chosen = self.settings
+        if chosen.provider == "simulator":
+            from bot.provider.simulator import Simulator
+
+            return Simulator()
+        from bot.provider.twilio import Twilio
+
+        return Twilio(
+            account_sid=chosen.twilio_account_sid,
+            auth_token=chosen.auth_tokens[0],
+            sender=chosen.twilio_from,
+            messaging_service=chosen.twilio_messaging_service,
+            callback_base=chosen.public_url,
+            api_base=chosen.twilio_api_base,
+        )
+
+    @cached_property
+    def worker(self) -> Worker:
+        from bot.schedule import Worker
+
+        return Worker(
+            database=self.database,
+            provider=self.provider,
+            script=self.script,
+            understanding=self.understanding,
+            clock=self.clock,
+        )
+
+    def web(self, *, with_worker: bool = False) -> Flask:
+        """The pages and webhooks; *with_worker* wakes the worker of this process when a text arrives."""
+        from bot.provider.twilio import Signatures
+        from bot.settings import SettingsRefused
+        from bot.web import Parts, create_app
+
+        secret = self.settings.secret_key.get_secret_value()
+        if not secret:
+            raise SettingsRefused(
+                "PRESENTE_SECRET_KEY is empty; set it to a long random text, "
+                'for example from: python3 -c "import secrets; print(secrets.token_hex(32))"'
+            )
+        return create_app(
+            Parts(
+                database=self.database,
+                clock=self.clock,
+                script=self.script,
+                secret_key=secret,
+                public_url=self.settings.public_url,
+                signed=Signatures(self.settings.auth_tokens).signed,
+                simulated_phones=self.settings.provider == "simulator",
+                wake=self.worker.wake if with_worker else lambda: None,
+            )
+        )
+
+
+def log_to_stderr(level: str) -> None:
+    """One line for each thing that happened, as JSON: ids only, no number and no family's words."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _where_it_failed,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Below warning the provider's client would log numbers and texts (TW-108).
+    for name in ("twilio", "urllib3", "apscheduler", "waitress"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _where_it_failed(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """An error by its kind and its place. Its message is left out: it may quote a family."""
+    if event.pop("exc_info", None):
+        kind, _, trace = sys.exc_info()
+        frames = traceback.extract_tb(trace)[-6:]
+        event["error"] = kind.__name__ if kind else "unknown"
+        event["at"] = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+def create_app() -> Flask:
+    """What `flask run` and a WSGI server find: the pages of the program as the environment sets it."""
+    program = Program()
+    log_to_stderr(program.settings.log_level)
+    return program.web()
+
+
+def main() -> None:
+    cli.main(Program, log_to_stderr)

@@ -1,0 +1,132 @@
+"""Daily marks, what they mean, and the school calendar."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.store.tables import AttendanceMark, CalendarDay, Excuse, MarkStatus, School, Student
+
+# An excused, exempt or disciplinary absence is known to the office: nobody needs to ask the family why.
+_KNOWN = frozenset({Excuse.EXCUSED, Excuse.EXEMPT, Excuse.DISCIPLINARY})
+
+
+@dataclass(frozen=True)
+class AbsentStudent:
+    """A student whose current mark of the day says absent. `excused`: the office already knows why."""
+
+    id: int
+    school_id: int
+    first_name: str
+    family_name: str
+    excused: bool
+
+
+def absent(session: Session, day: date, schools: Collection[int]) -> list[AbsentStudent]:
+    """Everyone the newest files call absent on *day*, in a stable order."""
+    rows = session.execute(
+        select(
+            Student.id,
+            AttendanceMark.school_id,
+            Student.preferred_name,
+            Student.given_name,
+            Student.family_name,
+            AttendanceMark.excuse,
+        )
+        .join(Student, Student.id == AttendanceMark.student_id)
+        .where(
+            AttendanceMark.day == day,
+            AttendanceMark.school_id.in_(schools),
+            AttendanceMark.superseded_at.is_(None),
+            AttendanceMark.status == MarkStatus.ABSENT,
+        )
+        .order_by(Student.id)
+    )
+    return [
+        AbsentStudent(id_, school_id, preferred or given, family, excuse in _KNOWN)
+        for id_, school_id, preferred, given, family, excuse in rows
+    ]
+
+
+def still_unexplained(session: Session, students: Collection[int], day: date) -> bool:
+    """Whether at least one of these students is still marked absent without an excuse on *day*."""
+    return bool(
+        session.scalar(
+            select(func.count())
+            .select_from(AttendanceMark)
+            .where(
+                AttendanceMark.day == day,
+                AttendanceMark.student_id.in_(students),
+                AttendanceMark.superseded_at.is_(None),
+                AttendanceMark.status == MarkStatus.ABSENT,
+                AttendanceMark.excuse.notin_(_KNOWN),
+            )
+        )
+    )
+
+
+def ever_absent(
+    session: Session, day: date, schools: Collection[int] | None = None
+) -> dict[int, tuple[int, bool, bool]]:
+    """Everyone who was called absent on *day* by any file: student -> (school, absent now, excused now)."""
+    query = select(
+        AttendanceMark.student_id,
+        AttendanceMark.school_id,
+        AttendanceMark.superseded_at.is_(None),
+        AttendanceMark.excuse,
+    ).where(AttendanceMark.day == day, AttendanceMark.status == MarkStatus.ABSENT)
+    if schools is not None:
+        query = query.where(AttendanceMark.school_id.in_(schools))
+    found: dict[int, tuple[int, bool, bool]] = {}
+    for student, school, current, excuse in session.execute(query.order_by(AttendanceMark.id)):
+        if current or student not in found:
+            found[student] = (school, bool(current), excuse in _KNOWN)
+    return found
+
+
+def is_school_day(session: Session, school_id: int, day: date) -> bool:
+    """Whether this school teaches on *day*; a date the calendar does not know is no school day."""
+    return bool(
+        session.scalar(
+            select(CalendarDay.instructional).where(
+                CalendarDay.school_id == school_id, CalendarDay.day == day
+            )
+        )
+    )
+
+
+def next_school_days(session: Session, school_id: int, after: date, count: int) -> list[date]:
+    """The next *count* days on which this school teaches, after *after*; fewer when the calendar ends."""
+    return list(
+        session.scalars(
+            select(CalendarDay.day)
+            .where(CalendarDay.school_id == school_id, CalendarDay.day > after, CalendarDay.instructional)
+            .order_by(CalendarDay.day)
+            .limit(count)
+        )
+    )
+
+
+def school_days(session: Session, first: date, last: date) -> list[date]:
+    """Every date from *first* to *last* on which at least one school teaches."""
+    return list(
+        session.scalars(
+            select(CalendarDay.day)
+            .where(CalendarDay.day.between(first, last), CalendarDay.instructional)
+            .distinct()
+            .order_by(CalendarDay.day)
+        )
+    )
+
+
+def enrolled(session: Session) -> dict[int, int]:
+    """How many active students each active school has."""
+    rows = session.execute(
+        select(Student.school_id, func.count())
+        .join(School, School.id == Student.school_id)
+        .where(Student.active, School.active)
+        .group_by(Student.school_id)
+    )
+    return {school: count for school, count in rows}

@@ -1,0 +1,169 @@
+"""Every absent student of a day has exactly one outcome, and the outcomes add up to the absent."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from bot import attendance
+from bot.store.tables import Absence, School, Student
+from bot.vocabulary import NotContacted, Outcome
+
+# From knowing least to knowing most. What a family has told us is never forgotten because a later
+# step of the ladder knows less; only a person or the school's file may set an outcome back.
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+
+# Today an authorised adult or staff member has confirmed where the student is, or why.
+_ACCOUNTED = frozenset({Outcome.EXPLAINED, Outcome.EXPLAINED_NEEDS_HELP, Outcome.PRESENT_CORRECTED})
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One day's ledger. `absent` comes from the school's files, `outcomes` from the ledger."""
+
+    day: date
+    absent: int
+    accounted_for: int
+    outcomes: dict[Outcome, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One absent student of a day, for the list behind a number."""
+
+    student_id: int
+    student: str
+    school: str
+    outcome: Outcome
+    not_contacted: NotContacted | None
+
+
+def record(
+    session: Session,
+    students: Iterable[int],
+    day: date,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    not_contacted: NotContacted | None = None,
+    instead_of: Collection[Outcome] = (),
+) -> None:
+    """Move these students' outcome of *day*; a weaker outcome than the present one changes nothing.
+
+    A student who is not in that day's ledger is left out: a family may speak of a child who was not
+    marked absent. `instead_of` names the outcomes to replace where a later fact knows less: a text
+    that did not arrive was no attempt.
+    """
+    ids = list(students)
+    if not ids:
+        return
+    replaced = instead_of or [each for each in Outcome if _RANK[each] <= _RANK[outcome]]
+    session.execute(
+        update(Absence)
+        .where(Absence.student_id.in_(ids), Absence.day == day, Absence.outcome.in_(replaced))
+        .values(outcome=outcome, not_contacted=not_contacted, changed_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def enter(
+    session: Session,
+    entries: Iterable[tuple[int, int, Outcome, NotContacted | None]],
+    day: date,
+    now: datetime,
+) -> None:
+    """Put students into the day's ledger: (student, school, outcome, why not contacted)."""
+    rows = [
+        {
+            "student_id": student,
+            "school_id": school,
+            "day": day,
+            "outcome": outcome,
+            "not_contacted": why,
+            "changed_at": now,
+        }
+        for student, school, outcome, why in entries
+    ]
+    if rows:
+        session.execute(insert(Absence), rows)
+
+
+def entered(session: Session, day: date) -> dict[int, Outcome]:
+    """Who is in the day's ledger already, and how."""
+    rows = session.execute(select(Absence.student_id, Absence.outcome).where(Absence.day == day))
+    return {student: outcome for student, outcome in rows}
+
+
+def fill_gaps(session: Session, day: date, now: datetime) -> int:
+    """Enter every absent student who has no outcome yet, and return how many there were (promise 1).
+
+    Without a morning run nobody was asked: such a student is held, which somebody must release.
+    """
+    known = entered(session, day)
+    missing: list[tuple[int, int, Outcome, NotContacted | None]] = []
+    for student, (school, absent_now, excused) in attendance.ever_absent(session, day).items():
+        if student in known:
+            continue
+        if not absent_now:
+            missing.append((student, school, Outcome.PRESENT_CORRECTED, None))
+        elif excused:
+            missing.append((student, school, Outcome.NOT_CONTACTED, NotContacted.ALREADY_EXCUSED))
+        else:
+            missing.append((student, school, Outcome.HELD, None))
+    enter(session, missing, day, now)
+    return len(missing)
+
+
+def absence_withdrawn(session: Session, student_days: Iterable[tuple[int, date]], now: datetime) -> None:
+    """A newer file no longer calls these students absent (promise 8: facts change)."""
+    by_day: dict[date, list[int]] = {}
+    for student, day in student_days:
+        by_day.setdefault(day, []).append(student)
+    for day, students in by_day.items():
+        record(session, students, day, Outcome.PRESENT_CORRECTED, now)
+
+
+def count(session: Session, day: date, schools: Collection[int] | None = None) -> Counts:
+    """Count the day, for all schools or for some. After `fill_gaps` the outcomes add up to `absent`."""
+    query = select(Absence.outcome, Absence.not_contacted, func.count()).where(Absence.day == day)
+    if schools is not None:
+        query = query.where(Absence.school_id.in_(schools))
+    outcomes: dict[Outcome, int] = {}
+    accounted = 0
+    for outcome, why, number in session.execute(query.group_by(Absence.outcome, Absence.not_contacted)):
+        outcomes[outcome] = outcomes.get(outcome, 0) + number
+        # An excuse on file is an adult's word of why, given before we could ask.
+        if outcome in _ACCOUNTED or why is NotContacted.ALREADY_EXCUSED:
+            accounted += number
+    absent = len(attendance.ever_absent(session, day, schools))
+    ordered = {outcome: outcomes[outcome] for outcome in Outcome if outcome in outcomes}
+    return Counts(day, absent, accounted, ordered)
+
+
+def lines(
+    session: Session, day: date, schools: Collection[int], outcome: Outcome | None = None
+) -> list[Line]:
+    """The students behind a number, by school and name."""
+    query = (
+        select(
+            Student.id,
+            Student.preferred_name,
+            Student.given_name,
+            Student.family_name,
+            School.name,
+            Absence.outcome,
+            Absence.not_contacted,
+        )
+        .join(Student, Student.id == Absence.student_id)
+        .join(School, School.id == Absence.school_id)
+        .where(Absence.day == day, Absence.school_id.in_(schools))
+        .order_by(School.name, Student.family_name, Student.given_name, Student.id)
+    )
+    if outcome is not None:
+        query = query.where(Absence.outcome == outcome)
+    return [
+        Line(id_, f"{preferred or given} {family}", school, found, why)
+        for id_, preferred, given, family, school, found, why in session.execute(query)
+    ]
