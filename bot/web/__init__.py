@@ -1,0 +1,44 @@
+"""The web: the provider's two webhooks, the desk where staff answer families, and the simulated phones."""
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+from bot.web import desk, errors, guard, headers, phones, sign_in, webhooks
+from bot.web.parts import Parts
+
+__all__ = ["Parts", "create_app"]
+
+# The provider's largest post and a staff member's longest reply are far below this.
+_LARGEST_BODY = 64 * 1024
+
+
+def create_app(parts: Parts) -> Flask:
+    """Build the pages. Every one needs a signed-in staff member unless guard.py names it as open."""
+    if not parts.secret_key:
+        raise ValueError("the desk needs a secret key to sign its cookies; set PRESENTE_SECRET_KEY")
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=parts.secret_key,
+        MAX_CONTENT_LENGTH=_LARGEST_BODY,
+        SESSION_COOKIE_NAME="presente",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=parts.public_url.startswith("https://"),
+        # A desk page stays open all morning; its forms are good as long as its session.
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    headers.install(app, https=parts.public_url.startswith("https://"))
+    # Before the CSRF check: a form sent after the session ended leads to the sign-in page, not to an error.
+    guard.install(app, parts)
+    csrf = CSRFProtect(app)
+    errors.install(app)
+
+    from_provider = webhooks.pages(parts)
+    csrf.exempt(from_provider)  # the provider signs its posts instead; nothing else is exempt
+    app.register_blueprint(from_provider)
+    app.register_blueprint(sign_in.pages(parts))
+    app.register_blueprint(desk.pages(parts))
+    if parts.simulated_phones:
+        app.register_blueprint(phones.pages(parts))
+    return app

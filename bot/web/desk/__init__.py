@@ -1,0 +1,23 @@
+"""The desk, where staff answer families: who waits, one family, the day's ledger."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from bot.web import guard
+from bot.web.desk import acts, family, ledger, queue
+from bot.web.parts import Parts
+
+
+def pages(parts: Parts) -> Blueprint:
+    page = Blueprint("desk", __name__, url_prefix="/desk")
+    queue.add(page, parts)
+    family.add(page, parts)
+    acts.add(page, parts)
+    ledger.add(page, parts)
+
+    @page.context_processor
+    def _everywhere() -> dict[str, Any]:
+        return {"me": guard.me(), "simulated": parts.simulated_phones}
+
+    return page

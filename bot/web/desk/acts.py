@@ -1,0 +1,89 @@
+"""What a staff member does with a family: take, reply, log a call, return to the bot, resolve."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bot import answering
+from bot.answering import NotPossible
+from bot.store.tables import CallOutcome
+from bot.timeline.family import may_open
+from bot.web import guard
+from bot.web.desk import family
+from bot.web.parts import Parts
+
+
+def add(page: Blueprint, parts: Parts) -> None:
+    @page.post("/family/<int:conversation_id>/take")
+    def take(conversation_id: int) -> ResponseReturnValue:
+        done = "You are talking with this family now. The program stays silent."
+        return _act(parts, conversation_id, done, answering.take, script=parts.script)
+
+    @page.post("/family/<int:conversation_id>/reply")
+    def reply(conversation_id: int) -> ResponseReturnValue:
+        words, form_key = request.form.get("words", ""), request.form.get("form_key", "")
+        return _act(
+            parts,
+            conversation_id,
+            "Your text is on its way. The program stays silent until you return the conversation.",
+            answering.reply,
+            words,
+            # The words are part of it: what is typed into a form found again in the history is a new text.
+            form_key=f"{form_key}:{words}" if form_key else "",
+            script=parts.script,
+        )
+
+    @page.post("/family/<int:conversation_id>/call")
+    def log_call(conversation_id: int) -> ResponseReturnValue:
+        chosen = request.form.get("outcome", "")
+        if chosen not in set(CallOutcome):
+            return family.show(parts, conversation_id, "Choose what became of the call, then log it."), 422
+        return _act(
+            parts,
+            conversation_id,
+            "The call is logged.",
+            answering.log_call,
+            CallOutcome(chosen),
+            request.form.get("note", ""),
+        )
+
+    @page.post("/family/<int:conversation_id>/return")
+    def return_to_bot(conversation_id: int) -> ResponseReturnValue:
+        done = "The program answers this family again. A question that was open is asked once more."
+        return _act(parts, conversation_id, done, answering.return_to_bot, script=parts.script)
+
+    @page.post("/family/<int:conversation_id>/resolve")
+    def resolve(conversation_id: int) -> ResponseReturnValue:
+        return _act(
+            parts,
+            conversation_id,
+            "Resolved. The family can write again at any time.",
+            answering.resolve,
+            request.form.get("agreed", ""),
+            accounted_for=request.form.get("known") == "yes",
+        )
+
+
+def _act(
+    parts: Parts,
+    conversation_id: int,
+    done: str,
+    what: Callable[..., None],
+    *given: object,
+    **more: object,
+) -> ResponseReturnValue:
+    """Done, then back to the family; or the family's page with the reason why not."""
+    me = guard.me()
+    try:
+        with parts.database.begin() as session:
+            if not may_open(session, conversation_id, me.schools):
+                abort(404)
+            if not me.may_act:
+                abort(403)
+            what(session, conversation_id, me.id, *given, now=parts.now, **more)
+    except NotPossible as reason:
+        return family.show(parts, conversation_id, str(reason), request.form.get("words", "")), 409
+    parts.wake()
+    flash(done)
+    return redirect(url_for("desk.family", conversation_id=conversation_id), 303)

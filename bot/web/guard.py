@@ -1,0 +1,67 @@
+"""Who is asking: every page needs a signed-in staff member unless it is named here as open."""
+
+from typing import cast
+
+from flask import Flask, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from bot import staff
+from bot.staff import StaffMember
+from bot.web.parts import Parts
+
+# The two webhooks are signed by the provider; the style sheets say nothing about anybody.
+OPEN = frozenset({"static", "webhooks.inbound", "webhooks.status", "sign_in.form", "sign_in.enter"})
+# Exists with the simulator only, where every number and family is invented.
+OPEN_WHEN_SIMULATED = "phones"
+# What a page asks by itself every few seconds. It is no sign of somebody at work.
+ASKED_BY_PAGES = frozenset({"desk.queue_news", "desk.family_news", "desk.alarm"})
+
+TOKEN = "token"  # noqa: S105 - the name of the cookie's entry
+
+
+def install(app: Flask, parts: Parts) -> None:
+    @app.before_request
+    def _only_staff() -> ResponseReturnValue | None:
+        if request.endpoint is None or is_open(request.endpoint):
+            return None
+        member = _signed_in(parts, at_work=request.endpoint not in ASKED_BY_PAGES)
+        if member is None:
+            return _to_sign_in()
+        g.me = member
+        return None
+
+
+def is_open(endpoint: str) -> bool:
+    return endpoint in OPEN or endpoint.startswith(f"{OPEN_WHEN_SIMULATED}.")
+
+
+def me() -> StaffMember:
+    """The staff member this request is from; only behind the guard."""
+    return cast("StaffMember", g.me)
+
+
+def enter(token: str) -> None:
+    """Carry the session's token in the browser's cookie, and nothing of an earlier visitor."""
+    session.clear()
+    session[TOKEN] = token
+
+
+def enter_from_the_phones(token: str) -> None:
+    """As above, for a visitor of the demo: the forms of the phones in the other tab stay good."""
+    session[TOKEN] = token
+
+
+def _signed_in(parts: Parts, *, at_work: bool) -> StaffMember | None:
+    token = session.get(TOKEN)
+    if not isinstance(token, str):
+        return None
+    with parts.database.begin() as database:
+        return staff.who(database, token, parts.now, at_work=at_work)
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    if "HX-Request" in request.headers:
+        # A page that refreshes itself cannot follow a redirect to a whole page; it must go there.
+        return "", 401, {"HX-Redirect": url_for("sign_in.form")}
+    back = request.path if request.method == "GET" else None
+    return redirect(url_for("sign_in.form", next=back), 303)
