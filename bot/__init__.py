@@ -12,7 +12,7 @@ each other. import-linter holds it, and a new module fails until it is placed he
 
 app.py
 web | schedule | cli
-rehearsal | transcript
+rehearsal | transcript | walk | drawing
 inbound | outreach | roster | answering | delivery | timeline
 advance | casework
 handoffs | ledger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot import consent, handoffs, ledger, outbox
@@ -18,6 +18,7 @@ from bot.conversation.effects import (
     MarkWrongNumber,
     RecordBarrier,
     RecordOutcome,
+    RecordReturn,
     ResumeTexting,
     Say,
     SpeakLanguage,
@@ -80,6 +81,7 @@ def heard(
     children: tuple[Child, ...],
     *,
     has_picture: bool = False,
+    after_hours: bool = False,
     provider_matched: Keyword | None = None,
 ) -> Heard:
     """What was understood, as the message of a turn. *provider_matched*: the keyword it has answered itself."""
@@ -96,6 +98,8 @@ def heard(
         wants_language=reading.wants_language,
         named=tuple(child.name for child in children if child.name in reading.named),
         everyone=reading.everyone,
+        returns_on=reading.returns_on,
+        after_hours=after_hours,
         has_picture=has_picture,
         provider_answered=provider_matched is not None,
     )
@@ -139,11 +143,16 @@ def open_conversation(
     return conversation.id
 
 
-def begin(session: Session, conversation_id: int, *, script: Script, now: datetime) -> None:
-    """Ask: the morning's question to this guardian, about all the students of the conversation."""
+def begin(
+    session: Session, conversation_id: int, *, opening: str = "", script: Script, now: datetime
+) -> None:
+    """Ask: the morning's question to this guardian, about all the students of the conversation.
+
+    *opening* is the node to open with, where it is not the flow's own start.
+    """
     conversation = session.get_one(Conversation, conversation_id)
     about = _children(session, _students(session, conversation_id))
-    advance(session, conversation.id, Begin(about), script=script, now=now)
+    advance(session, conversation.id, Begin(about, node=opening), script=script, now=now)
 
 
 def advance(
@@ -230,6 +239,8 @@ class _Application:
                 self._say(effect)
             case RecordBarrier():
                 self._record_barrier(effect)
+            case RecordReturn():
+                self._record_return(effect)
             case RecordOutcome(outcome=outcome, about=about):
                 ledger.record(self.session, about, self.conversation.day, outcome, self.now)
             case HandOff():
@@ -298,6 +309,7 @@ class _Application:
             zone=zone,
             district=self._district(),
             office_phone=self.script.policy.office_phone,
+            day=say.day,
         )
         rendered = self.script.texts.render(say.key, say.line, values, self.conversation.language)
         not_before, not_after = self._when(say.purpose)
@@ -371,11 +383,24 @@ class _Application:
                     guardian_id=self.conversation.guardian_id,
                     code=barrier.code,
                     words=barrier.words,
+                    returns_on=None,
                     opened_at=self.now,
                     resolved_at=None,
                 )
             )
         self.session.flush()
+
+    def _record_return(self, named: RecordReturn) -> None:
+        self.session.execute(
+            update(BarrierFound)
+            .where(
+                BarrierFound.conversation_id == self.conversation.id,
+                BarrierFound.student_id.in_(named.about),
+                BarrierFound.resolved_at.is_(None),
+            )
+            .values(returns_on=named.day),
+            execution_options={"synchronize_session": "fetch"},
+        )
 
     def _hand_off(self, handoff: HandOff) -> None:
         handoffs.open_one(

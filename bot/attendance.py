@@ -109,6 +109,15 @@ def next_school_days(session: Session, school_id: int, after: date, count: int) 
     )
 
 
+def last_school_day(session: Session, school_id: int, before: date) -> date | None:
+    """The day this school taught last before *before*."""
+    return session.scalar(
+        select(func.max(CalendarDay.day)).where(
+            CalendarDay.school_id == school_id, CalendarDay.day < before, CalendarDay.instructional
+        )
+    )
+
+
 def school_days(session: Session, first: date, last: date) -> list[date]:
     """Every date from *first* to *last* on which at least one school teaches."""
     return list(

@@ -8,6 +8,7 @@ PresenteError               a sentence: the thing, the fact and the way out
 ├── CatalogueError          a catalogue cannot be used               texts
 ├── FileRefused             a school's file cannot be imported       roster
 ├── PhoneRefused            what was written is no number            phone
+├── StaffRefused            a staff member cannot be added so        staff
 ├── NotPossible             a staff member cannot do this now        answering
 └── SendFailed              Refused, Passing or Unknown              provider
 """

@@ -36,8 +36,9 @@ WHY = {
     "barrier": "Told us what is hard",
     "question": "Asked a question",
     "at_school": "Says the student is at school",
-    "record_wrong": "Says the record is wrong",
     "not_understood": "We did not understand",
+    "call_me": "Please call",
+    "picture": "Sent a photo",
     "no_answer": "No answer to two texts: please call",
     "left_open": "Began to answer and stopped",
     "wrong_number": "Wrong number: find the right one",
@@ -244,8 +245,10 @@ class WaitingFamily:
     why: str
     state: HandoffState
     taken_by: str
+    taken_by_id: int | None
     waiting_since: datetime | None
     due_at: datetime
+    zone: ZoneInfo
     language: Language
     last_words: str
 
@@ -256,7 +259,7 @@ def waiting(session: Session, schools: Collection[int]) -> list[WaitingFamily]:
     Unknown numbers belong to no school and are shown to everyone, so that nobody misses them.
     """
     rows = session.execute(
-        select(Handoff, Conversation.language, Guardian, Phone.number, School.name, Staff.name)
+        select(Handoff, Conversation.language, Guardian, Phone.number, School.name, School.zone, Staff.name)
         .join(Conversation, Conversation.id == Handoff.conversation_id)
         .join(Phone, Phone.id == Conversation.phone_id)
         .outerjoin(Guardian, Guardian.id == Conversation.guardian_id)
@@ -275,6 +278,7 @@ def waiting(session: Session, schools: Collection[int]) -> list[WaitingFamily]:
     ).all()
     conversations = [handoff.conversation_id for handoff, *_ in rows]
     students, words = _students_of(session, conversations), _last_words(session, conversations)
+    anywhere = zone_of(session, None)
     return [
         WaitingFamily(
             handoff_id=handoff.id,
@@ -287,12 +291,14 @@ def waiting(session: Session, schools: Collection[int]) -> list[WaitingFamily]:
             why=handoff.why,
             state=handoff.state,
             taken_by=taken_by or "",
+            taken_by_id=handoff.taken_by,
             waiting_since=handoff.waiting_since,
             due_at=handoff.due_at,
+            zone=ZoneInfo(zone) if zone else anywhere,
             language=language,
             last_words=words.get(handoff.conversation_id, ""),
         )
-        for handoff, language, guardian, number, school, taken_by in rows
+        for handoff, language, guardian, number, school, zone, taken_by in rows
     ]
 
 

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import consent, handoffs
+from bot import attendance, consent, handoffs
 from bot.advance import By, Script, advance, heard, open_conversation
 from bot.clock import school_day
 from bot.conversation.state import Child, Heard, asked_about, from_json
@@ -123,7 +123,9 @@ def _take_turn(
     if conversation.guardian_id is None:
         _from_an_unknown_number(session, conversation, text, reading, script, now)
         return True
-    message = _as_message(text, reading, children)
+    message = _as_message(
+        text, reading, children, after_hours=_nobody_at_work(session, conversation, script, now)
+    )
     advance(session, conversation.id, message, script=script, now=now, by=By(inbound_text_id=text.id))
     return True
 
@@ -137,12 +139,23 @@ def _locked(session: Session, inbound_id: int) -> InboundText | None:
     )
 
 
-def _as_message(text: InboundText, reading: Reading, children: tuple[Child, ...]) -> Heard:
+def _nobody_at_work(session: Session, conversation: Conversation, script: Script, now: datetime) -> bool:
+    zone = handoffs.zone_of(session, conversation.school_id)
+    if not script.policy.office(zone).contains(now):
+        return True
+    school = conversation.school_id
+    return school is not None and not attendance.is_school_day(session, school, school_day(now, zone))
+
+
+def _as_message(
+    text: InboundText, reading: Reading, children: tuple[Child, ...], *, after_hours: bool = False
+) -> Heard:
     return heard(
         text.words,
         reading,
         children,
         has_picture=text.media_count > 0,
+        after_hours=after_hours,
         provider_matched=_PROVIDER_MATCHED.get(text.opt_out_type),
     )
 

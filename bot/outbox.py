@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot import consent
 from bot.policy import Policy
+from bot.store.session import insert_unless_there
 from bot.store.tables import Counter, Delivery, OutboundText, Phone, Receipt, TextState
 from bot.texts import Rendered
 from bot.vocabulary import Purpose
@@ -234,12 +235,15 @@ def _learn(text: OutboundText, word: Delivery, error_code: str) -> bool:
 
 def count(session: Session, name: str, day: date, by: int = 1) -> None:
     """Count something about which nothing may be kept, such as a refused webhook (TW-32)."""
-    counted = session.execute(
-        update(Counter).where(Counter.name == name, Counter.day == day).values(count=Counter.count + by)
+    session.execute(
+        insert_unless_there(session, Counter, ("name", "day"), {"name": name, "day": day, "count": 0})
     )
-    if not getattr(counted, "rowcount", 0):
-        session.add(Counter(name=name, day=day, count=by))
-        session.flush()
+    session.execute(
+        update(Counter)
+        .where(Counter.name == name, Counter.day == day)
+        .values(count=Counter.count + by)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def count_refusal(session: Session, name: str, now: datetime) -> None:

@@ -226,6 +226,7 @@ def run(session: Session, planned: Plan, *, script: Script, now: datetime) -> No
     key of the outreach forbids a second one (promise 2).
     """
     _enter_ledger(session, planned, now)
+    openings = _openings(session, planned)
     for household in planned.households:
         conversation = open_conversation(
             session,
@@ -250,7 +251,26 @@ def run(session: Session, planned: Plan, *, script: Script, now: datetime) -> No
             for student in household.students
         )
         session.flush()
-        begin(session, conversation, script=script, now=now)
+        begin(session, conversation, opening=openings[household.guardian_id], script=script, now=now)
+
+
+def _openings(session: Session, planned: Plan) -> dict[int, str]:
+    """Which words each household is met with: its first text says who writes; the second day says something new."""
+    guardians = [household.guardian_id for household in planned.households]
+    asked: dict[int, set[tuple[date, int]]] = defaultdict(set)
+    for guardian, on, student in session.execute(
+        select(Outreach.guardian_id, Outreach.day, Outreach.student_id).where(
+            Outreach.guardian_id.in_(guardians), Outreach.day < planned.day
+        )
+    ):
+        asked[guardian].add((on, student))
+    openings = {}
+    for household in planned.households:
+        before = asked[household.guardian_id]
+        yesterday = attendance.last_school_day(session, household.school_id, planned.day)
+        again = any((yesterday, student.id) in before for student in household.students)
+        openings[household.guardian_id] = "first_check_in" if not before else "day_two" if again else ""
+    return openings
 
 
 def _enter_ledger(session: Session, planned: Plan, now: datetime) -> None:
@@ -266,8 +286,15 @@ def _enter_ledger(session: Session, planned: Plan, now: datetime) -> None:
         planned.day,
         now,
     )
+    # A newer file may call absent again whom an older one had taken back.
+    entries += [(s, Outcome.ATTEMPTED, None) for s in planned.asked_before]
     for student, outcome, why in entries:
-        if student.id in known and known[student.id] is not outcome:
+        before = known.get(student.id)
+        if before is Outcome.PRESENT_CORRECTED:
+            ledger.record(
+                session, [student.id], planned.day, outcome, now, not_contacted=why, instead_of=(before,)
+            )
+        elif before is not None and before is not outcome and student not in planned.asked_before:
             ledger.record(session, [student.id], planned.day, outcome, now, not_contacted=why)
     ledger.fill_gaps(session, planned.day, now)
 

@@ -32,7 +32,9 @@ class PhoneNumber:
             raise PhoneRefused("it has an extension, which cannot be texted")
         if not phonenumbers.is_valid_number(number):
             digits = sum(character.isdigit() for character in written)
-            raise PhoneRefused(f"its {digits} digits are not a valid number; expected 10 with area code")
+            if digits in (10, 11):
+                raise PhoneRefused("no such number exists; check it with the family")
+            raise PhoneRefused(f"it has {digits} digits; expected 10 with area code")
         return cls(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
     @property

@@ -78,7 +78,7 @@ class Summary:
             f"{outcome.value} {self.outcomes[outcome]}" for outcome in Outcome if self.outcomes[outcome]
         )
         found = [
-            f"{self.days} school days: {self.absent} absences, {self.accounted_for} accounted for ({share:.0f} %), "
+            f"{self.days} school days: {self.absent} absences, {self.accounted_for} accounted for ({share:.0f} %)",
             f"{self.texts} texts sent, {self.answers} answers, {self.handoffs} handoffs",
             f"outcomes: {outcomes}",
         ]
@@ -341,8 +341,8 @@ def _check(town: _Town, day: date, zone: ZoneInfo, summary: Summary) -> Counts:
         ).all()
         broken = [
             *_nobody_dropped(counts, gaps),
-            *_one_text_once(sent),
-            *_within_hours(sent, town.script, zone, day),
+            *one_text_once(sent),
+            *within_hours(sent, town.script, zone, day),
             *_consent_kept(session, sent),
             *_once_heard(session, begins, ends),
         ]
@@ -365,7 +365,7 @@ def _nobody_dropped(counts: Counts, gaps: int) -> Iterator[str]:
         yield f"the outcomes add up to {sum(counts.outcomes.values())}, the absent to {counts.absent}"
 
 
-def _one_text_once(sent: Sequence[OutboundText]) -> Iterator[str]:
+def one_text_once(sent: Sequence[OutboundText]) -> Iterator[str]:
     automated = Counter(
         (text.phone_id, text.purpose) for text in sent if text.purpose in (Purpose.CHECK_IN, Purpose.REMINDER)
     )
@@ -377,7 +377,7 @@ def _one_text_once(sent: Sequence[OutboundText]) -> Iterator[str]:
         yield "one text left twice"
 
 
-def _within_hours(sent: Sequence[OutboundText], script: Script, zone: ZoneInfo, day: date) -> Iterator[str]:
+def within_hours(sent: Sequence[OutboundText], script: Script, zone: ZoneInfo, day: date) -> Iterator[str]:
     opens, closes = script.policy.automatic(zone).on(day)
     for text in sent:
         if (

@@ -2,14 +2,16 @@
 
 from datetime import time
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import PresenteError
 
 PREFIX = "PRESENTE_"
+_HOURS = ("window_opens", "window_closes", "reply_closes", "office_opens", "office_closes")
 
 
 class SettingsRefused(PresenteError):
@@ -23,6 +25,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite:///presente.db",
+        repr=False,  # the address of a database may hold its password
         description="Where everything is kept: sqlite:///FILE, or postgresql://user@host/name.",
     )
     secret_key: SecretStr = Field(
@@ -85,7 +88,7 @@ class Settings(BaseSettings):
     def _known_zone(cls, zone: str) -> str:
         try:
             ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{zone!r} is not a time zone; write one like America/New_York") from None
         return zone
 
@@ -94,7 +97,36 @@ class Settings(BaseSettings):
     def _plain_address(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"{url!r} must begin with https:// (or http:// on this machine)")
+        if not urlsplit(url).netloc:
+            raise ValueError(f"{url!r} names no host; write one like https://texts.example.org")
         return url.rstrip("/")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        port = address.rpartition(":")[2]
+        if (
+            not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535)
+            or ":" not in address
+        ):
+            raise ValueError(f"{address!r} is not host:port; write one like 127.0.0.1:8000")
+        return address
+
+    @field_validator("morning_at", *_HOURS)
+    @classmethod
+    def _wall_time(cls, wall: time) -> time:
+        if wall.tzinfo is not None:
+            raise ValueError("a time without a zone is needed, like 08:00; it is the school's own")
+        return wall
+
+    @field_validator("window_closes", "office_closes")
+    @classmethod
+    def _closes_after_it_opens(cls, closes: time, info: ValidationInfo) -> time:
+        opens_name = f"{info.field_name}".replace("closes", "opens")
+        opens = info.data.get(opens_name)
+        if opens is not None and closes.tzinfo is None and closes <= opens:
+            raise ValueError(f"{closes:%H:%M} is not after {PREFIX}{opens_name.upper()}, {opens:%H:%M}")
+        return closes
 
     @model_validator(mode="after")
     def _twilio_is_whole(self) -> "Settings":
@@ -104,7 +136,7 @@ class Settings(BaseSettings):
             PREFIX + name.upper()
             for name, value in (
                 ("twilio_account_sid", self.twilio_account_sid),
-                ("twilio_auth_tokens", self.twilio_auth_tokens.get_secret_value()),
+                ("twilio_auth_tokens", self.auth_tokens),
             )
             if not value
         ]

@@ -1,6 +1,7 @@
 """A text in the family's language: rendered, counted in segments, extracted for translators."""
 
 import itertools
+import re
 import string
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import gsm0338  # noqa: F401 - registers the codec that knows the alphabet
 from babel import Locale
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_date, format_time, match_skeleton
 from babel.lists import format_list
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import PoFileError, read_po, write_po
 
 from bot.errors import PresenteError
 from bot.language import Language
@@ -52,6 +53,7 @@ class Values:
     zone: ZoneInfo | None = None
     district: str = ""
     office_phone: str = ""
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,13 @@ class Texts:
                 "students": joined(values.students, language),
                 "school": joined(values.schools, language),
                 "by": self._by(values, language),
-                "district": values.district,
-                "office_phone": values.office_phone,
+                "district": _apart(values.district, language),
+                "office_phone": _apart(values.office_phone, language),
+                "day": day_name(values.day, language) if values.day else "",
             }
         )
-        # "by 2:00 p.m." at the end of a sentence brings its own full stop.
-        return sendable(" ".join(filled.split()).replace("..", "."))
+        # "by 2:00 p.m." at the end of a sentence brings its own full stop; an ellipsis is left alone.
+        return sendable(re.sub(r"(?<!\.)\.\.(?!\.)", ".", " ".join(filled.split())))
 
     def _by(self, values: Values, language: Language) -> str:
         """ "by 2:00 PM today": a promise a family can hold us to, in its own words."""
@@ -150,8 +153,7 @@ _HAITIAN_MONTHS = (
 
 def joined(names: Sequence[str], language: Language) -> str:
     """ "Ana, Luis and Maya" in the family's language; each name isolated where the script runs right to left."""
-    if language.right_to_left:
-        names = [f"\u2068{name}\u2069" if name.isascii() else name for name in names]
+    names = [_apart(name, language) for name in names]
     if len(names) < 2:
         return "".join(names)
     if language is Language.HAITIAN_CREOLE:
@@ -166,11 +168,22 @@ def joined(names: Sequence[str], language: Language) -> str:
     return str(format_list(list(names), locale=_LOCALES[language]))
 
 
+def _apart(words: str, language: Language) -> str:
+    """Latin words and telephone numbers keep their own direction inside a right-to-left sentence (TX-9)."""
+    foreign = any(unicodedata.bidirectional(character) in ("L", "EN") for character in words)
+    return f"\u2068{words}\u2069" if language.right_to_left and foreign else words
+
+
 def day_name(day: date, language: Language) -> str:
     """ "Thursday, November 26": never 11/26, which is another day to half of the world (CT-11)."""
     if language is Language.HAITIAN_CREOLE:
         return f"{_HAITIAN_DAYS[day.weekday()]} {day.day} {_HAITIAN_MONTHS[day.month - 1]}"
-    return str(format_skeleton("MMMMEEEEd", day, locale=_LOCALES[language]))
+    locale = _LOCALES[language]
+    pattern = locale.datetime_skeletons[
+        match_skeleton("MMMMEEEEd", locale.datetime_skeletons) or "MMMEd"
+    ].pattern
+    # Babel's nearest pattern abbreviates ("Wed, Nov 24", "qua., 24 de novembro"); ours writes them out.
+    return str(format_date(day, re.sub("M{3,}", "MMMM", re.sub("E+", "EEEE", pattern)), locale=locale))
 
 
 def clock_time(wall: time, language: Language) -> str:
@@ -198,6 +211,7 @@ _PLAIN = str.maketrans(
         "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "…": "...",
         "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": " ", "\t": " ", "\u200b": None, "\ufeff": None,
         "\u00ad": None, "\u2028": " ", "\u2029": " ", "`": "'",
+        **dict.fromkeys("\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u200a\u205f\u3000", " "),
     }
 )  # fmt: skip
 
@@ -206,8 +220,10 @@ _EXTENSION = frozenset("\f^{}\\[]~|€")
 
 def sendable(text: str) -> str:
     """The text as it will leave and as it is counted: composed (TX-7), without look-alike punctuation (TX-6)."""
-    composed = unicodedata.normalize("NFC", text.translate(_PLAIN))
-    return "".join(c for c in composed if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    plain = text.translate(_PLAIN)
+    kept = "".join(c for c in plain if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    # Once more after composing: U+1FEF becomes a backtick only then.
+    return unicodedata.normalize("NFC", kept).translate(_PLAIN)
 
 
 def segments(text: str) -> int:
@@ -248,11 +264,18 @@ def catalogue_path(folder: Path, language: Language) -> Path:
     return folder / language.value / "LC_MESSAGES" / "conversation.po"
 
 
+def _read(path: Path) -> Catalog:
+    """Read a whole catalogue, or raise CatalogueError: what is skipped here would be lost at the next update."""
+    try:
+        with path.open("rb") as file:
+            return read_po(file, abort_invalid=True)
+    except (PoFileError, UnicodeDecodeError, LookupError) as wrong:
+        raise CatalogueError(f"{path}: this is not a catalogue that can be read ({wrong}); mend it") from None
+
+
 def _lines_of(path: Path) -> dict[str, tuple[str, str]]:
-    with path.open("rb") as file:
-        catalogue = read_po(file)
     lines = {}
-    for message in catalogue:
+    for message in _read(path):
         if not message.id or message.fuzzy or not message.string:
             continue
         english, translated = str(message.id), str(message.string)
@@ -267,30 +290,39 @@ def _lines_of(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def placeholders(line: str) -> frozenset[str]:
-    """The {names} of a line. A broken brace counts as a name of its own, which no English line has."""
+    """The {names} of a line, with any {name:shape} or {name!conversion}, which no English line has.
+
+    A broken brace counts as a name of its own.
+    """
     try:
-        return frozenset(name for _, name, _, _ in string.Formatter().parse(line) if name is not None)
+        return frozenset(
+            name + (f"!{conversion}" if conversion else "") + (f":{shape}" if shape else "")
+            for _, name, shape, conversion in string.Formatter().parse(line)
+            if name is not None
+        )
     except ValueError:
         return frozenset({"{"})
 
 
 def update(folder: Path, lines: Iterable[Line], language: Language) -> Path:
-    """Write the catalogue of *language* anew from the lines the program says; translations are kept.
+    """Write the catalogue of *language* anew from the lines the program says; translations and remarks are kept.
 
     A line whose English has changed keeps its old translation as fuzzy, which is not used until a
     person has looked at it. English is its own translation. Two runs write the same file.
     """
     path = catalogue_path(folder, language)
-    kept: dict[str, tuple[str, str, bool]] = {}
+    kept: dict[str, tuple[str, str, bool, list[str]]] = {}
     header = _header(language)
     if path.exists():
-        with path.open("rb") as file:
-            old = read_po(file, locale=_po_locale(language))
-        kept = {str(m.context): (str(m.id), str(m.string or ""), m.fuzzy) for m in old if m.id}
+        kept = {
+            str(m.context): (str(m.id), str(m.string or ""), m.fuzzy, list(m.user_comments))
+            for m in _read(path)
+            if m.id
+        }
         header = "\n".join(_comments_at_top(path))
     fresh = Catalog(locale=_po_locale(language), charset="utf-8")
     for line in lines:
-        made_from, translated, fuzzy = kept.get(line.key, ("", "", False))
+        made_from, translated, fuzzy, remarks = kept.get(line.key, ("", "", False, []))
         if language is Language.ENGLISH:
             translated, made_from = line.english, line.english
         stale = translated and (fuzzy or made_from != line.english)
@@ -299,6 +331,7 @@ def update(folder: Path, lines: Iterable[Line], language: Language) -> Path:
             translated,
             context=line.key,
             auto_comments=[line.comment] if line.comment else [],
+            user_comments=remarks,
             flags={"fuzzy"} if stale else (),
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -349,8 +382,7 @@ def gaps(folder: Path, lines: Iterable[Line], language: Language) -> list[Gap]:
     path = catalogue_path(folder, language)
     kept = {}
     if path.exists():
-        with path.open("rb") as file:
-            kept = {str(m.context): m for m in read_po(file) if m.id}
+        kept = {str(m.context): m for m in _read(path) if m.id}
     found = []
     for line in lines:
         message = kept.get(line.key)

@@ -18,6 +18,7 @@ from bot.conversation.effects import (
     MarkWrongNumber,
     RecordBarrier,
     RecordOutcome,
+    RecordReturn,
     ResumeTexting,
     Say,
     SpeakLanguage,
@@ -111,6 +112,8 @@ class Player:
             case RecordBarrier(code=code, words=words, about=about):
                 shown = f' "{words}"' if words else ""
                 return [f"! {code.value}{shown}{self._whom(about)}"]
+            case RecordReturn(day=day, about=about):
+                return [f"! back on {day}{self._whom(about)}"]
             case RecordOutcome(outcome=outcome, about=about):
                 return [f"! ledger: {outcome.value}{self._whom(about)}"]
             case HandOff(queue=queue, urgency=urgency, why=why):
@@ -143,6 +146,7 @@ class Player:
             zone=self._zone,
             district=self._script.policy.district_name or "Grand Bend ISD",
             office_phone=self._script.policy.office_phone,
+            day=say.day,
         )
         rendered = self._script.texts.render(say.key, say.line, values, self._language)
         lines = [f"< {line}" for line in rendered.body.splitlines()]

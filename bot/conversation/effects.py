@@ -1,6 +1,7 @@
 """What must now happen: the closed list that `advance` applies, one by one, in one transaction."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from bot.language import Language
 from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Urgency
@@ -14,6 +15,7 @@ class Say:
     line: str
     about: tuple[int, ...]
     purpose: Purpose = Purpose.REPLY
+    day: date | None = None  # the return date that is read back ({day} in the line)
     # The answer is promised by a moment that depends on how urgent the handoff is ({by} in the line).
     urgency: Urgency | None = None
 
@@ -24,6 +26,14 @@ class RecordBarrier:
 
     code: Barrier
     words: str
+    about: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordReturn:
+    """The family named the day on which these students come back."""
+
+    day: date
     about: tuple[int, ...]
 
 
@@ -84,6 +94,7 @@ class DropQueued:
 Effect = (
     Say
     | RecordBarrier
+    | RecordReturn
     | RecordOutcome
     | HandOff
     | TellStaff

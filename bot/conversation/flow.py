@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.vocabulary import Barrier, Outcome, Queue, Urgency
+from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Urgency
 
 # The nodes of everywhere.yaml that the turn enters by itself, at whatever point the family is.
 EVERYWHERE = "everywhere"
@@ -18,15 +18,30 @@ ALWAYS = (
     "at_school",
     "whereabouts",
     "person",
+    "after_hours",
+    "help_coming",
     "question",
     "language",
     "not_understood",
     "noted",
+    "picture",
+    "which_child",
     "ask_other",
 )
 
+# Other openings of the morning's question than the flow's start; the ladder enters them by name.
+MORNING = "absence_check"
+OPENINGS = ("first_check_in", "second_guardian", "day_two")
+
 # What a text of a flow may be filled with; everything else about a student stays out (promise 9).
-PLACEHOLDERS = frozenset({"students", "school", "by", "district", "office_phone"})
+PLACEHOLDERS = frozenset({"students", "school", "by", "district", "office_phone", "day"})
+
+
+class Concerns(StrEnum):
+    """Whose a barrier is: with several absent children, a student's own must be asked for by name."""
+
+    STUDENT = "student"
+    HOUSEHOLD = "household"
 
 
 class HandOffTo(StrEnum):
@@ -40,13 +55,15 @@ class Node:
     """One step. It ends in exactly one of: `go` (wait for the family), `then`, `hand_off`, `close`.
 
     `go` maps an answer to the node it leads to, as flow.node. Answers are digits, `affirm`, `deny`,
-    `words` (anything said in the family's own words that was understood), `unclear` and `silence`.
+    `words` (anything said in the family's own words that was understood), `returns` (a day was named),
+    `unclear` and `silence`.
     `wait` is the minutes until silence counts as the answer.
     """
 
     name: str
     line: int
     say: str = ""
+    purpose: Purpose = Purpose.REPLY
     comment: str = ""  # what stands above `say` in the file, for translators
     go: Mapping[str, str] | None = None
     wait: int = 0
@@ -81,6 +98,7 @@ class BarrierRule:
     urgency: Urgency
     goes_to: Queue
     flow: str
+    concerns: Concerns
 
 
 @dataclass(frozen=True)

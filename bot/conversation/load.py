@@ -1,6 +1,7 @@
 """Flow files become Flows, or a FlowError that names file, line, node and the mend."""
 
 import hashlib
+import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,19 +12,23 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.reader import ReaderError
 
 from bot.conversation.flow import (
     ALWAYS,
     EVERYWHERE,
+    MORNING,
+    OPENINGS,
     PLACEHOLDERS,
     BarrierRule,
+    Concerns,
     Flow,
     Flows,
     HandOffTo,
     Node,
 )
 from bot.errors import PresenteError
-from bot.vocabulary import Barrier, Outcome, Queue, Urgency
+from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Urgency
 
 # The carriers act on these words before we see them: as a menu answer, YES would be a new consent
 # and CANCEL would unsubscribe the family (TW-90, TW-92).
@@ -45,9 +50,22 @@ CARRIER_WORDS = frozenset(
     ]
 )
 
-ANSWERS = frozenset({"affirm", "deny", "words", "unclear", "silence"})
+ANSWERS = frozenset({"affirm", "deny", "words", "returns", "unclear", "silence"})
 _NODE_KEYS = frozenset(
-    {"say", "listen", "go", "wait", "record", "outcome", "then", "hand_off", "urgency", "why", "close"}
+    {
+        "say",
+        "purpose",
+        "listen",
+        "go",
+        "wait",
+        "record",
+        "outcome",
+        "then",
+        "hand_off",
+        "urgency",
+        "why",
+        "close",
+    }
 )
 _WAYS_OUT = ("go", "then", "hand_off", "close")
 
@@ -113,14 +131,23 @@ def _text(file: str, node: object, line: int, where: str, key: str) -> str:
 
 def _tree(path: Path) -> object:
     try:
-        tree = YAML().compose(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
-        raise FlowError(path.name, line, "", f"this is not YAML: {wrong.problem}") from None
+        written = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise FlowError(path.name, 0, "", "the file is missing") from None
     except UnicodeDecodeError:
         raise FlowError(path.name, 0, "", "the file is not UTF-8; save it as UTF-8") from None
+    except OSError as wrong:
+        raise FlowError(path.name, 0, "", f"the file cannot be read: {wrong.strerror}") from None
+    try:
+        tree = YAML(typ="safe", pure=True).compose(written)
+    except MarkedYAMLError as wrong:
+        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 0
+        raise FlowError(path.name, line, "", f"this is not YAML: {wrong.problem}") from None
+    except ReaderError as wrong:
+        line = written.count("\n", 0, wrong.position) + 1
+        raise FlowError(path.name, line, "", "a character stands here that no text may hold") from None
+    except Exception as wrong:  # noqa: BLE001 - the reader stumbles in its own ways: KeyError, RecursionError
+        raise FlowError(path.name, 1, "", f"this is not YAML: {type(wrong).__name__}") from None
     if tree is None:
         raise FlowError(path.name, 1, "", "the file is empty")
     return tree
@@ -211,28 +238,28 @@ def _read_entry(file: str, flow: str, name: str, key: str, value: str, at: int) 
     match key:
         case "say":
             return {"say": _line(file, at, name, value)}
+        case "purpose":
+            return {"purpose": _member(Purpose, value, file, at, name, key)}
         case "listen":
             if value != "choice":
                 raise FlowError(file, at, name, f"`listen: {value}` must be `listen: choice`")
             return {}
         case "wait":
-            if not value.isdigit() or not 1 <= int(value) <= 24 * 60:
+            if not re.fullmatch("[0-9]{1,4}", value) or not 1 <= int(value) <= 24 * 60:
                 raise FlowError(file, at, name, f"`wait: {value}` must be minutes, from 1 to 1440")
             return {"wait": int(value)}
         case "record":
             return {"record": _member(Barrier, value, file, at, name, key)}
         case "outcome":
             return {"outcome": _member(Outcome, value, file, at, name, key)}
-        case "then":
-            return {"then": _target(flow, value)}
         case "hand_off":
             if value == HandOffTo.BARRIER:
                 return {"hand_off": HandOffTo.BARRIER}
             return {"hand_off": _member(Queue, value, file, at, name, key)}
         case "urgency":
             return {"urgency": _member(Urgency, value, file, at, name, key)}
-        case "why":
-            return {"why": value}
+        case "then" | "why":
+            return {key: _target(flow, value) if key == "then" else value}
         case _:  # "close": the keys were checked above
             if value != "kindly":
                 raise FlowError(file, at, name, f"`close: {value}` must be `close: kindly`")
@@ -244,7 +271,7 @@ def _read_go(file: str, flow: str, name: str, tree: object, line: int) -> Mappin
     for answer, value, at in _entries(file, tree, name):
         if answer.casefold() in CARRIER_WORDS:
             raise FlowError(file, at, name, f"{answer} is the carriers' word (TW-92); use a digit")
-        if answer not in ANSWERS and not (answer.isdigit() and len(answer) == 1 and answer != "0"):
+        if answer not in ANSWERS and not re.fullmatch("[1-9]", answer):
             raise FlowError(
                 file, at, name, f"the answer `{answer}` is unknown; use 1 to 9, {', '.join(sorted(ANSWERS))}"
             )
@@ -258,10 +285,16 @@ def _read_go(file: str, flow: str, name: str, tree: object, line: int) -> Mappin
 def _line(file: str, line: int, name: str, say: str) -> str:
     """A text: one line, with only the placeholders that a family's text may hold."""
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(say) if field is not None]
+        parts = list(string.Formatter().parse(say))
     except ValueError:
         raise FlowError(file, line, name, "a brace in `say` is not closed") from None
-    for field in fields:
+    for said, field, shape, conversion in parts:
+        if "{" in said or "}" in said or shape or conversion:
+            raise FlowError(
+                file, line, name, "braces in `say` hold the name of a placeholder and nothing else"
+            )
+        if field is None:
+            continue
         if field not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in sorted(PLACEHOLDERS))
             raise FlowError(file, line, name, f"{{{field}}} is unknown; a text may hold {known}")
@@ -283,16 +316,22 @@ def _read_barriers(path: Path, flows: Mapping[str, Flow]) -> Mapping[Barrier, Ba
         given = {
             key: (_text(file, value, at, code, key), at) for key, value, at in _entries(file, tree, code)
         }
-        wanted = {"root", "reason", "urgency", "goes_to", "flow"}
+        wanted = {"root", "reason", "urgency", "goes_to", "flow", "concerns"}
         if set(given) != wanted:
             odd = ", ".join(sorted(set(given) ^ wanted))
             raise FlowError(
-                file, line, code, f"a barrier has root, reason, urgency, goes_to and flow; see: {odd}"
+                file,
+                line,
+                code,
+                f"a barrier has root, reason, urgency, goes_to, flow and concerns; see: {odd}",
             )
         flow, at = given["flow"]
-        if flow not in flows:
+        if flow not in flows or flow == EVERYWHERE:
             raise FlowError(
-                file, at, code, f"`flow: {flow}` is no flow file; one of: {', '.join(sorted(flows))}"
+                file,
+                at,
+                code,
+                f"`flow: {flow}` is no flow file; one of: {', '.join(sorted(set(flows) - {EVERYWHERE}))}",
             )
         rules[barrier] = BarrierRule(
             root=given["root"][0],
@@ -300,6 +339,7 @@ def _read_barriers(path: Path, flows: Mapping[str, Flow]) -> Mapping[Barrier, Ba
             urgency=_member(Urgency, *_swap(given["urgency"], file), code, "urgency"),
             goes_to=_member(Queue, *_swap(given["goes_to"], file), code, "goes_to"),
             flow=flow,
+            concerns=_member(Concerns, *_swap(given["concerns"], file), code, "concerns"),
         )
     missing = [barrier.value for barrier in Barrier if barrier not in rules]
     if missing:
@@ -316,14 +356,19 @@ def _swap(given: tuple[str, int], file: str) -> tuple[str, str, int]:
 
 
 def _check_everywhere(folder: Path, flows: Flows) -> None:
-    everywhere = flows.flows.get(EVERYWHERE)
+    everywhere, morning = flows.flows.get(EVERYWHERE), flows.flows.get(MORNING)
     if everywhere is None:
         raise FlowError(str(folder), 0, "", f"{EVERYWHERE}.yaml is missing: it answers danger, STOP and HELP")
+    if morning is None:
+        raise FlowError(str(folder), 0, "", f"{MORNING}.yaml is missing: it asks the morning's question")
     for name in ALWAYS:
         if name not in everywhere.nodes:
             raise FlowError(
                 f"{EVERYWHERE}.yaml", 1, name, "this node is missing; the bot needs it at every point"
             )
+    for name in OPENINGS:
+        if name not in morning.nodes:
+            raise FlowError(f"{MORNING}.yaml", 1, name, "this node is missing; the morning begins with it")
 
 
 def _targets(node: Node) -> Iterator[str]:
@@ -345,6 +390,7 @@ def _check_reached(flows: Flows) -> None:
     reached: set[str] = set()
     ahead = [flows.start_of(name) for name in flows.flows if name != EVERYWHERE]
     ahead += [f"{EVERYWHERE}.{name}" for name in ALWAYS]
+    ahead += [f"{MORNING}.{name}" for name in OPENINGS]
     while ahead:
         target = ahead.pop()
         node = flows.node(target)
@@ -367,10 +413,11 @@ def _check_circles(flows: Flows) -> None:
     """A circle of `then` would speak for ever without listening."""
     for flow in flows.flows.values():
         for node in flow.nodes.values():
-            seen = {f"{flow.name}.{node.name}"}
+            itself = f"{flow.name}.{node.name}"
+            seen: set[str] = set()
             step: Node | None = node
-            while step and step.then:
-                if step.then in seen:
+            while step and step.then and step.then not in seen:
+                if step.then == itself:
                     raise FlowError(
                         f"{flow.name}.yaml",
                         node.line,

@@ -1,6 +1,7 @@
 """Where a conversation stands, and what can reach it: the closed lists of both."""
 
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +44,7 @@ class Waiting:
     later: tuple[Child, ...] = ()  # asked about together, not answered yet
     barriers: tuple[Barrier, ...] = ()
     unclear: int = 0  # answers in a row that nobody could read
+    pending: tuple[tuple[Barrier, str], ...] = ()  # reasons told, while we ask whose they are
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Begin:
 
     about: tuple[Child, ...]
     flow: str = "absence_check"
+    node: str = ""  # another opening than the flow's own: the first text, the second guardian, the second day
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Heard:
     wants_language: Language | None = None
     named: tuple[str, ...] = ()
     everyone: bool = False
+    returns_on: date | None = None
+    after_hours: bool = False  # nobody is at work to read it now
     has_picture: bool = False
     provider_answered: bool = False  # the provider has sent the STOP, START or HELP answer itself (TW-94)
 
@@ -132,6 +137,11 @@ def from_json(kept: dict[str, Any]) -> State:
                 later=_children(kept.get("later", [])),
                 barriers=tuple(Barrier(code) for code in kept.get("barriers", []) if code in set(Barrier)),
                 unclear=int(kept.get("unclear", 0)),
+                pending=tuple(
+                    (Barrier(code), str(words))
+                    for code, words in kept.get("pending", [])
+                    if code in set(Barrier)
+                ),
             )
         case {"kind": "WithStaff", "before": dict(before)}:
             inner = from_json(before)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import assert_never
 
 from bot.conversation.effects import (
@@ -12,13 +13,14 @@ from bot.conversation.effects import (
     MarkWrongNumber,
     RecordBarrier,
     RecordOutcome,
+    RecordReturn,
     ResumeTexting,
     Say,
     SpeakLanguage,
     StopTexting,
     TellStaff,
 )
-from bot.conversation.flow import EVERYWHERE, Flows, HandOffTo, Node
+from bot.conversation.flow import EVERYWHERE, Concerns, Flows, HandOffTo, Node
 from bot.conversation.state import (
     Begin,
     Child,
@@ -54,7 +56,7 @@ def turn(state: State, message: Message, flows: Flows) -> tuple[State, tuple[Eff
     """
     match message:
         case Begin():
-            return _Talk(flows, Waiting(message.flow, "", message.about)).begin(message.flow)
+            return _Talk(flows, Waiting(message.flow, "", message.about), unasked=True).begin(message)
         case Heard():
             return _heard(state, message, flows)
         case Silence():
@@ -114,7 +116,7 @@ def _danger(state: State, heard: Heard, flows: Flows) -> tuple[State, tuple[Effe
     if not spoken_before and not _danger_under_staff(state):
         node = flows.node(f"{EVERYWHERE}.danger")
         if node:
-            effects.append(Say(f"{EVERYWHERE}.danger", node.say, ids, Purpose.SAFETY))
+            effects.append(Say(f"{EVERYWHERE}.danger", node.say, ids, node.purpose))
     effects.append(HandOff(Queue.SAFETY, Urgency.P0, "danger"))
     effects.append(RecordOutcome(Outcome.WITH_A_PERSON, ids))
     if wants_stop:
@@ -162,7 +164,7 @@ def _silence(state: State, flows: Flows) -> tuple[State, tuple[Effect, ...]]:
     if not isinstance(state, Waiting):
         return state, ()
     node = flows.node(f"{state.flow}.{state.node}")
-    talk = _Talk(flows, state)
+    talk = _Talk(flows, state, unasked=True)
     if node is None or node.go is None:
         return talk.to_a_person(None, "flow_changed")
     return talk.go_to(node.go["silence"])
@@ -219,11 +221,16 @@ class _Talk:
     flows: Flows
     at: Waiting
     effects: list[Effect] = field(default_factory=list)
+    day: date | None = None  # the return date this turn heard
+    unasked: bool = False  # the family has not just written: what is said now is a text of ours
 
-    def begin(self, flow: str) -> tuple[State, tuple[Effect, ...]]:
-        if flow not in self.flows.flows:
+    def begin(self, how: Begin) -> tuple[State, tuple[Effect, ...]]:
+        opening = f"{how.flow}.{how.node}"
+        if self.flows.node(opening) is not None:
+            return self.go_to(opening)
+        if how.flow not in self.flows.flows:
             return self.to_a_person(None, "flow_changed")
-        return self.go_to(self.flows.start_of(flow))
+        return self.go_to(self.flows.start_of(how.flow))
 
     # Walking
 
@@ -259,24 +266,10 @@ class _Talk:
             self.effects.append(RecordOutcome(node.outcome, ids))
         if node.say:
             urgency = self._urgency(node) if node.hand_off is not None else None
-            purpose = self._purpose(target)
-            self.effects.append(Say(target, node.say, ids, purpose, urgency))
-
-    def _purpose(self, target: str) -> Purpose:
-        match target:
-            case "absence_check.check_in":
-                return Purpose.CHECK_IN
-            case "absence_check.remind":
-                return Purpose.REMINDER
-            case (
-                "everywhere.stopped"
-                | "everywhere.stopped_person"
-                | "everywhere.restarted"
-                | "everywhere.help"
-            ):
-                return Purpose.CONSENT
-            case _:
-                return Purpose.REPLY
+            # A question that is put again to a family that just wrote is an answer to it.
+            is_ours = self.unasked or node.purpose not in (Purpose.CHECK_IN, Purpose.REMINDER)
+            purpose = node.purpose if is_ours else Purpose.REPLY
+            self.effects.append(Say(target, node.say, ids, purpose, self.day, urgency))
 
     def _urgency(self, node: Node) -> Urgency:
         if node.urgency:
@@ -315,7 +308,7 @@ class _Talk:
             self.effects.append(RecordOutcome(Outcome.EXPLAINED, _ids(everyone)))
         # One confirmation, and none when the provider has already sent its own (LAW-13, TW-94).
         if not heard.provider_answered:
-            self._say("stopped_person" if heard.wants_person else "stopped", everyone, Purpose.CONSENT)
+            self._say("stopped_person" if heard.wants_person else "stopped", everyone)
         self.effects.append(StopTexting())
         # STOP ends texts, not care: calls and visits go on, and a person must know (field.md, D6).
         why, urgency = (
@@ -335,21 +328,21 @@ class _Talk:
     def restart(self, state: State, heard: Heard) -> tuple[State, tuple[Effect, ...]]:
         self.effects.append(ResumeTexting())
         if not heard.provider_answered:
-            self._say("restarted", self.at.about, Purpose.CONSENT)
+            self._say("restarted", self.at.about)
         if isinstance(state, Ended) and state.how is End.STOPPED:
             return self._done(Ended(End.CLOSED, state.about))
         return self._done(state)
 
     def help(self, state: State, heard: Heard) -> tuple[State, tuple[Effect, ...]]:
         if not heard.provider_answered:
-            self._say("help", self.at.about, Purpose.CONSENT)
+            self._say("help", self.at.about)
         return self._done(state)
 
     def wrong_number(self) -> tuple[State, tuple[Effect, ...]]:
         everyone = asked_about(self.at)
         self.effects.append(DropQueued())
         # Said before the number is marked, and without any name: it is a stranger's phone (LAW-12).
-        self._say("wrong_number", (), Purpose.CONSENT)
+        self._say("wrong_number", ())
         self.effects.append(MarkWrongNumber())
         self.effects.append(RecordOutcome(Outcome.UNREACHABLE, _ids(everyone)))
         self.effects.append(HandOff(Queue.ATTENDANCE_OFFICE, Urgency.P1, "wrong_number"))
@@ -357,7 +350,7 @@ class _Talk:
 
     def change_language(self, state: State, language: Language) -> tuple[State, tuple[Effect, ...]]:
         self.effects.append(SpeakLanguage(language))
-        self._say("language", self.at.about, Purpose.REPLY)
+        self._say("language", self.at.about)
         if isinstance(state, Waiting):
             return self.go_to(f"{state.flow}.{state.node}")
         return self._done(state)
@@ -366,17 +359,18 @@ class _Talk:
         """Hand off with the text that says who will write and by when."""
         if heard:
             self._hear_barriers(heard)
-        node = self.flows.node(f"{EVERYWHERE}.person")
+        name = "after_hours" if heard and heard.after_hours else "person"
+        node = self.flows.node(f"{EVERYWHERE}.{name}")
         if node is None:
             self.effects.append(HandOff(Queue.ENGAGEMENT, Urgency.P1, why))
             return self._done(Ended(End.WITH_A_PERSON, asked_about(self.at)))
-        self._enter(f"{EVERYWHERE}.person", node)
+        self._enter(f"{EVERYWHERE}.{name}", node)
         return self._hand_off(replace(node, why=why))
 
-    def _say(self, node_name: str, about: tuple[Child, ...], purpose: Purpose) -> None:
+    def _say(self, node_name: str, about: tuple[Child, ...]) -> None:
         node = self.flows.node(f"{EVERYWHERE}.{node_name}")
         if node and node.say:
-            self.effects.append(Say(f"{EVERYWHERE}.{node_name}", node.say, _ids(about), purpose))
+            self.effects.append(Say(f"{EVERYWHERE}.{node_name}", node.say, _ids(about), node.purpose))
 
     # An answer to the question, or words out of the blue
 
@@ -394,6 +388,8 @@ class _Talk:
         if heard.intent is Intent.QUESTION:
             self._hear_barriers(heard)
             return self.go_to(f"{EVERYWHERE}.question")
+        if heard.has_picture and not heard.words.strip():
+            return self.go_to(f"{EVERYWHERE}.picture")
         if isinstance(state, Waiting):
             return self._answer_to(state, heard)
         return self._out_of_the_blue(state, heard)
@@ -402,10 +398,19 @@ class _Talk:
         node = self.flows.node(f"{state.flow}.{state.node}")
         if node is None or node.go is None:
             return self.to_a_person(heard, "flow_changed")
+        if state.pending:
+            return self._whose(state, heard, node)
         if heard.choice and heard.choice in node.go:
             return self._clearly(node.go[heard.choice])
+        if self._must_ask_whose(heard):
+            self.at = replace(self.at, pending=heard.barriers, unclear=0)
+            return self.go_to(f"{EVERYWHERE}.which_child")
         fresh = tuple(code for code, _ in heard.barriers if code not in self.at.barriers)
         self._hear_barriers(heard)
+        if heard.returns_on is not None:
+            self._hear_return(heard.returns_on)
+            if "returns" in node.go:
+                return self._clearly(node.go["returns"])
         if fresh:
             return self._clearly(self._leads_to(fresh, node))
         for answer, intents in (("affirm", (Intent.AFFIRM,)), ("deny", (Intent.DENY,))):
@@ -418,6 +423,28 @@ class _Talk:
             self._reached()
             return self._done(state)
         return self._unclear(state, node)
+
+    def _must_ask_whose(self, heard: Heard) -> bool:
+        """Two daughters are absent and "she is sick": whose reason is it?"""
+        if len(self.at.about) < 2 or heard.named or heard.everyone:
+            return False
+        return any(
+            self.flows.barriers[code].concerns is Concerns.STUDENT and code not in self.at.barriers
+            for code, _ in heard.barriers
+        )
+
+    def _whose(self, state: Waiting, heard: Heard, node: Node) -> tuple[State, tuple[Effect, ...]]:
+        """The answer to "who is it about?": the reasons that waited now find their children."""
+        if not (heard.named or heard.everyone or heard.choice == "1"):
+            return self._unclear(state, node)
+        told = replace(heard, barriers=(*state.pending, *heard.barriers))
+        self.at = replace(self.at, pending=(), unclear=0)
+        self._hear_barriers(told)
+        return self.go_to(self.flows.start_of(self.flows.barriers[self.flows.leading(self.at.barriers)].flow))
+
+    def _hear_return(self, day: date) -> None:
+        self.day = day
+        self.effects.append(RecordReturn(day, _ids(self.at.about)))
 
     def _leads_to(self, fresh: tuple[Barrier, ...], node: Node) -> str:
         """Where a new reason leads: to its flow, unless this question already belongs to that flow."""

@@ -9,6 +9,8 @@ from bot.provider import Accepted, Fault, Outgoing, ReceiptHeld, Refused
 # The numbers with which Twilio lets a program rehearse its errors (TW-109).
 _MAGIC = {
     "+15005550001": ("21211", Fault.DEAD, "the number does not exist"),
+    "+15005550002": ("21612", Fault.DEAD, "the number cannot be reached"),
+    "+15005550003": ("21408", Fault.SENDER, "texts to that country are switched off"),
     "+15005550004": ("21610", Fault.OPTED_OUT, "the family opted out"),
     "+15005550009": ("21614", Fault.LANDLINE, "the number cannot receive texts"),
 }

@@ -73,15 +73,20 @@ def _make_sqlite_safe(engine: Engine) -> None:
 
 
 class Database:
-    """Hands out transactions: `with database.begin() as session: ...` commits, or undoes everything."""
+    """Hands out transactions: `with database.begin() as session: ...` commits, or undoes everything.
+
+    With `undo=True` everything is undone in any case: a dry run does the real work, and keeps nothing.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def begin(self, *, undo: bool = False) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session, session.begin() as transaction:
             yield session
+            if undo:
+                transaction.rollback()
 
     @property
     def is_sqlite(self) -> bool:

@@ -486,6 +486,7 @@ class BarrierFound(Table):
     guardian_id: Mapped[int | None] = mapped_column(ForeignKey("guardians.id"))
     code: Mapped[Barrier] = mapped_column(_one_of(Barrier, "code"))
     words: Mapped[str]
+    returns_on: Mapped[date | None] = mapped_column(Date)  # the day the family named for coming back
     opened_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
 
