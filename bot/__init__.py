@@ -12,13 +12,13 @@ each other. import-linter holds it, and a new module fails until it is placed he
 
 app.py
 web | schedule | cli
-rehearsal | transcript | walk | drawing
+rehearsal | transcript | walk | drawing | chat
 inbound | outreach | roster | answering | delivery | timeline
 advance | casework
 handoffs | ledger
 outbox
 consent
-attendance | staff
+attendance | staff | chat_links
 store | provider
 conversation | understanding | texts
 policy

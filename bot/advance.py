@@ -8,7 +8,7 @@ from typing import assert_never
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot import consent, handoffs, ledger, outbox
+from bot import chat_links, consent, handoffs, ledger, outbox
 from bot.clock import school_day
 from bot.conversation.effects import (
     DropQueued,
@@ -44,15 +44,19 @@ from bot.language import Language
 from bot.policy import Policy
 from bot.store.tables import (
     BarrierFound,
+    Channel,
     Conversation,
     ConversationStudent,
     Guardian,
     School,
     Student,
 )
-from bot.texts import Texts, Values
+from bot.texts import Rendered, Texts, Values
 from bot.understanding import Reading
 from bot.vocabulary import Keyword, Owner, Purpose, Queue, Urgency
+
+# What a family can read on its page only while it looks at it; the page waits that long for an answer.
+_ON_THE_PAGE_FOR = timedelta(hours=12)
 
 # An answer the law or danger asks for is of no use hours later.
 _URGENT_FOR = timedelta(minutes=30)
@@ -312,7 +316,10 @@ class _Application:
             day=say.day,
         )
         rendered = self.script.texts.render(say.key, say.line, values, self.conversation.language)
-        not_before, not_after = self._when(say.purpose)
+        if say.purpose is Purpose.CHECK_IN and self.script.policy.chat_links:
+            rendered = self._with_a_link(rendered)
+        channel = self._channel(say.purpose)
+        not_before, not_after = self._when(say.purpose, channel)
         outbox.queue(
             self.session,
             rendered,
@@ -323,7 +330,19 @@ class _Application:
             not_after=not_after,
             now=self.now,
             key=say.key,
+            channel=channel,
         )
+
+    def _with_a_link(self, said: Rendered) -> Rendered:
+        """The way to the family's chat page, on a line of its own; the link itself is made when the text leaves."""
+        link = chat_links.address(self.script.policy.public_url)
+        return self.script.texts.with_more(said, "chat.link", Values(link=link))
+
+    def _channel(self, purpose: Purpose) -> Channel:
+        """What the program begins by itself goes to the phone; what answers goes where the family writes."""
+        if purpose in (Purpose.CHECK_IN, Purpose.REMINDER):
+            return Channel.SMS
+        return chat_links.channel_to(self.session, self.conversation, self.now)
 
     def _speaks(self, say: Say) -> bool:
         """Whether the family's language has this line; the safety text never waits for a translation."""
@@ -331,12 +350,14 @@ class _Application:
         known = self.script.texts.translation(say.key, say.line, language) is not None
         return known or say.purpose is Purpose.SAFETY
 
-    def _when(self, purpose: Purpose) -> tuple[datetime, datetime]:
+    def _when(self, purpose: Purpose, channel: Channel) -> tuple[datetime, datetime]:
         """From when and until when the text makes sense (promise 5)."""
         zone = handoffs.zone_of(self.session, self.conversation.school_id)
         if purpose in (Purpose.CHECK_IN, Purpose.REMINDER):
             opens, closes = self.script.policy.automatic(zone).on(self.conversation.day)
             return max(self.now, opens), closes
+        if purpose is Purpose.REPLY and channel is Channel.CHAT:
+            return self.now, self.now + _ON_THE_PAGE_FOR
         if purpose is Purpose.REPLY:
             window = self.script.policy.replies(zone)
             opens = window.next_opening(self.now)

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import casework, consent, handoffs, ledger, outbox
+from bot import casework, chat_links, consent, handoffs, ledger, outbox
 from bot.advance import By, Script, advance
 from bot.conversation.state import End, Ended, StaffReturned, StaffTook, asked_about, from_json, to_json
 from bot.errors import PresenteError
 from bot.store.tables import (
     AuditLine,
     CallOutcome,
+    Channel,
     Conversation,
     OutboundText,
     Staff,
@@ -74,7 +75,8 @@ def reply(
     if conversation.staff_id != staff_id:
         take(session, conversation_id, staff_id, script=script, now=now)
     window = script.policy.replies(handoffs.zone_of(session, conversation.school_id))
-    opens = window.next_opening(now)
+    channel = chat_links.channel_to(session, conversation, now)
+    opens = now if channel is Channel.CHAT else window.next_opening(now)
     outbox.queue(
         session,
         Rendered(body, "", conversation.language, segments(body)),
@@ -86,6 +88,7 @@ def reply(
         now=now,
         staff_id=staff_id,
         token=token,
+        channel=channel,
     )
     handoffs.answered(session, conversation_id)
     conversation.touched_at = now

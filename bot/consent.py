@@ -15,6 +15,7 @@ from bot.clock import school_day
 from bot.language import Language
 from bot.policy import Policy
 from bot.store.tables import (
+    Channel,
     ConsentEvent,
     ConsentKind,
     Conversation,
@@ -253,6 +254,8 @@ def at_the_door(
         return Refusal.NO_CONTACT
     zone = _zone(session, conversation)
     if text.purpose is Purpose.REPLY:
+        if text.channel is Channel.CHAT:
+            return None  # it wakes nobody: the family has the page open
         opens = policy.replies(zone).next_opening(now)
         return Later(opens) if opens > now else None
     return _automated(session, text, conversation, policy, zone, now)
@@ -260,10 +263,11 @@ def at_the_door(
 
 def _number_refused(phone: Phone, text: OutboundText) -> Refusal | None:
     confirms = text.purpose is Purpose.CONSENT
+    by_phone = text.channel is not Channel.CHAT
     match phone.state:
-        case PhoneState.DEAD:
+        case PhoneState.DEAD if by_phone:
             return Refusal.DEAD
-        case PhoneState.LANDLINE:
+        case PhoneState.LANDLINE if by_phone:
             return Refusal.LANDLINE
         case PhoneState.WRONG_NUMBER if not confirms:
             return Refusal.WRONG_NUMBER

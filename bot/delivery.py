@@ -21,6 +21,8 @@ _log = structlog.get_logger(__name__)
 
 _ASKING = (Purpose.CHECK_IN, Purpose.REMINDER)
 _WAIT_AFTER_BUSY = timedelta(seconds=30)
+# Long enough that somebody can mend the account, short enough that the morning is still the morning.
+_WAIT_AFTER_OUR_FAULT = timedelta(minutes=5)
 
 # What the provider's later word on a number means (rules.md, 1.9).
 _LANDLINE_CODES = frozenset({"30006"})
@@ -73,7 +75,12 @@ def _hand_over(database: Database, provider: Provider, text: Claimed, script: Sc
         accepted = provider.send(outgoing)
     except Refused as refused:
         with database.begin() as session:
-            _was_refused(session, text.id, refused, script, clock())
+            if refused.fault is Fault.SENDER:
+                # Ours, not the family's: nobody is marked for it, and the text waits to be tried again (TW-71).
+                outbox.put_back(session, text.id, clock() + _WAIT_AFTER_OUR_FAULT)
+                _log.error("our sender was refused", text=text.id, code=refused.code)
+            else:
+                _was_refused(session, text.id, refused, script, clock())
     except Passing as busy:
         with database.begin() as session:
             outbox.put_back(session, text.id, clock() + _WAIT_AFTER_BUSY)
@@ -99,7 +106,7 @@ def _was_refused(session: Session, text_id: int, refused: Refused, script: Scrip
         case Fault.DEAD:
             consent.mark_line(session, text.phone_id, PhoneState.DEAD)
         case Fault.CONTENT | Fault.SENDER:
-            pass  # ours, not the family's: no number is marked for it (TW-71)
+            pass  # ours: no number is marked for it (TW-71)
     if text.conversation_id is not None and text.purpose is not Purpose.CONSENT:
         _did_not_arrive(session, text.conversation_id, text.purpose, script, now)
 

@@ -16,6 +16,7 @@ from bot.language import Language
 from bot.phone import PhoneNumber, PhoneRefused
 from bot.store.session import Database, insert_unless_there
 from bot.store.tables import (
+    Channel,
     Conversation,
     Guardian,
     GuardianPhone,
@@ -43,9 +44,13 @@ def receive(
     words: str,
     media_count: int = 0,
     opt_out_type: str = "",
+    channel: Channel = Channel.SMS,
+    through: int | None = None,
     now: datetime,
 ) -> bool:
     """Store a text before anything else happens to it; False for one that is already stored.
+
+    *through* is the conversation whose chat page it was written on; a text on the phone has none yet.
 
     A legal opt-out the provider has matched takes effect in this very transaction: it must not wait
     for its turn (promise 6).
@@ -57,6 +62,8 @@ def receive(
         "words": words,
         "media_count": media_count,
         "opt_out_type": opt_out_type[:10],
+        "channel": channel,
+        "conversation_id": through,
         "received_at": now,
     }
     stored = session.scalar(
@@ -95,9 +102,18 @@ def take_turns(
         except Exception:  # noqa: BLE001 - whatever failed, a person must read the text
             # The words are kept, the turn is not: what failed is logged without them, and a person reads.
             _log.exception("turn failed", inbound_text=inbound_id)
-            with database.begin() as session:
-                taken += _give_to_a_person(session, inbound_id, script, now)
+            taken += _saved(database, inbound_id, script, now)
     return taken
+
+
+def _saved(database: Database, inbound_id: int, script: Script, now: datetime) -> bool:
+    """Put a text whose turn failed before a person; if even that fails, the next look tries both again."""
+    try:
+        with database.begin() as session:
+            return _give_to_a_person(session, inbound_id, script, now)
+    except Exception:  # noqa: BLE001 - one family's trouble must not hold up the texts of all others
+        _log.exception("a text waits", inbound_text=inbound_id)
+        return False
 
 
 def _take_turn(
@@ -107,7 +123,8 @@ def _take_turn(
     if text is None:
         return False
     phone = _phone(session, text.sender)
-    conversation = _conversation(session, phone, script, now)
+    conversation = _conversation(session, phone, script, now, through=text.conversation_id)
+    conversation.channel = text.channel
     state = from_json(conversation.state)
     children = asked_about(state)
     zone = handoffs.zone_of(session, conversation.school_id)
@@ -184,14 +201,19 @@ def _phone(session: Session, sender: str) -> Phone:
     return phone
 
 
-def _conversation(session: Session, phone: Phone, script: Script, now: datetime) -> Conversation:
-    """Today's talk with this phone, else one that somebody still awaits, else a new one."""
+def _conversation(
+    session: Session, phone: Phone, script: Script, now: datetime, *, through: int | None = None
+) -> Conversation:
+    """Today's talk with this phone, else one that somebody still awaits, else a new one.
+
+    A chat page belongs to one guardian (the talk *through* which it came), a shared phone to two.
+    """
+    with_phone = select(Conversation).where(Conversation.phone_id == phone.id)
+    if through is not None:
+        guardian_id = session.get_one(Conversation, through).guardian_id
+        with_phone = with_phone.where(Conversation.guardian_id.is_not_distinct_from(guardian_id))
     latest = session.scalars(
-        select(Conversation)
-        .where(Conversation.phone_id == phone.id)
-        .order_by(Conversation.opened_at.desc(), Conversation.id.desc())
-        .limit(1)
-        .with_for_update()
+        with_phone.order_by(Conversation.opened_at.desc(), Conversation.id.desc()).limit(1).with_for_update()
     ).first()
     zone = handoffs.zone_of(session, latest.school_id if latest else None)
     today = school_day(now, zone)
@@ -274,7 +296,7 @@ def _give_to_a_person(session: Session, inbound_id: int, script: Script, now: da
     if text is None:
         return False
     phone = _phone(session, text.sender)
-    conversation = _conversation(session, phone, script, now)
+    conversation = _conversation(session, phone, script, now, through=text.conversation_id)
     text.conversation_id, text.handled_at = conversation.id, now
     _open_handoff(session, conversation, "program_error", Urgency.P1, script, now)
     return True

@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from bot import consent
+from bot import chat_links, consent
 from bot.policy import Policy
 from bot.store.session import insert_unless_there
-from bot.store.tables import Counter, Delivery, OutboundText, Phone, Receipt, TextState
+from bot.store.tables import Channel, Counter, Delivery, OutboundText, Phone, Receipt, TextState
 from bot.texts import Rendered
 from bot.vocabulary import Purpose
 
@@ -84,12 +84,14 @@ def queue(
     key: str = "",
     staff_id: int | None = None,
     token: str = "",
+    channel: Channel = Channel.SMS,
 ) -> int:
     """Write a text into the outbox, in the caller's transaction; it leaves after that has committed."""
     text = OutboundText(
         token=token or secrets.token_hex(16),
         conversation_id=conversation_id,
         phone_id=phone_id,
+        channel=channel,
         purpose=purpose,
         staff_id=staff_id,
         key=key,
@@ -125,7 +127,10 @@ def drop_queued(session: Session, conversation_id: int) -> None:
 def claim(
     session: Session, policy: Policy, now: datetime, limit: int = 20
 ) -> tuple[list[Claimed], list[NotSent]]:
-    """Take texts that are due; consent is asked for each in this very transaction (promise 4)."""
+    """Take texts that are due; consent is asked for each in this very transaction (promise 4).
+
+    What goes to a family's chat page is there with its claim: nobody hands it over.
+    """
     due = session.scalars(
         select(OutboundText)
         .where(OutboundText.state == TextState.QUEUED, OutboundText.not_before <= now)
@@ -144,14 +149,29 @@ def claim(
         elif answer is not None:
             text.state, text.why_not = TextState.NOT_SENT, answer.value
             refused.append(NotSent(text.id, text.conversation_id, text.purpose, answer.value))
+        elif text.channel is Channel.CHAT:
+            text.state, text.claimed_at, text.attempts = TextState.SENT, now, text.attempts + 1
+            text.sent_at, text.delivery = now, Delivery.DELIVERED
         else:
             text.state, text.claimed_at, text.attempts = TextState.CLAIMED, now, text.attempts + 1
             seconds = int((text.not_after - now).total_seconds())
             number = session.get_one(Phone, text.phone_id).number
-            claimed.append(Claimed(text.id, text.token, number, text.body, seconds))
+            body = _with_its_link(session, text, policy, now)
+            claimed.append(Claimed(text.id, text.token, number, body, seconds))
         # The next one of this batch must see it: caps count what was claimed a moment ago.
         session.flush()
     return claimed, refused
+
+
+def _with_its_link(session: Session, text: OutboundText, policy: Policy, now: datetime) -> str:
+    """The words as they leave. A link is made only now, so that our copy of the text never opens a page."""
+    if text.conversation_id is None or text.purpose is not Purpose.CHECK_IN:
+        return text.body
+    if chat_links.STAND_IN not in text.body:
+        return text.body
+    good_for = timedelta(days=policy.chat_days)
+    token = chat_links.make(session, text.conversation_id, since=now, until=now + good_for)
+    return text.body.replace(chat_links.STAND_IN, token)
 
 
 def record_sent(session: Session, text_id: int, sid: str, status: str, now: datetime) -> None:

@@ -23,6 +23,9 @@ class Policy:
     office_opens: time = time(8, 0)
     office_closes: time = time(16, 0)
     hold_untranslated: bool = False
+    chat_links: bool = False
+    chat_days: int = 14
+    public_url: str = ""
 
     def automatic(self, zone: ZoneInfo) -> Window:
         """When a text that no family just asked for may leave."""

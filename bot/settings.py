@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         "english_and_spanish",
         description="What a family reads when a text is missing in its language: English and Spanish, or nothing but a person.",
     )
+    chat_links: bool = Field(
+        False,
+        description="Whether a check-in ends with a link to the family's own chat page; costs about a segment.",
+    )
+    chat_days: int = Field(14, ge=1, le=365, description="How many days such a link stays good.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("zone")

@@ -26,6 +26,22 @@ PHRASES = {
     "when.tomorrow": "by {time} tomorrow",
     "when.day": "on {day} by {time}",
     "when.soon": "as soon as possible",
+    # The chat page beside the texts: the line that leads to it, and the page's own words.
+    "chat.link": "Or chat here: {link}",
+    "chat.title": "Chat with {school}",
+    "chat.choose": "Choose an answer, or write your own.",
+    "chat.write": "Your answer",
+    "chat.photo": "Add a photo, such as a note",
+    "chat.photo_sent": "Photo sent",
+    "chat.send": "Send",
+    "chat.again": "Look for an answer",
+    "chat.not_urgent": "If anyone is in danger, call 911.",
+    "chat.empty": "Please write something, or add a photo.",
+    "chat.too_many": "That was a lot at once. Please wait a few minutes, then write again.",
+    "chat.too_large": "This photo is too big. Please send a smaller one, up to 5 MB.",
+    "chat.not_a_photo": "We can not open this file. Please send a photo.",
+    "chat.gone": "This link is no longer good. Just text us.",
+    "chat.trouble": "Something went wrong here. Please try again, or just text us.",
 }
 
 
@@ -54,6 +70,7 @@ class Values:
     district: str = ""
     office_phone: str = ""
     day: date | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +130,17 @@ class Texts:
             body = f"{in_english}\n{self._fill(spanish, values, Language.SPANISH)}"
         return Rendered(body, in_english, Language.ENGLISH, segments(body))
 
+    def phrase(self, key: str, language: Language, values: Values = Values()) -> str:
+        """One of our own phrases, in the family's language or else in English."""
+        line = self.translation(key, PHRASES[key], language)
+        return self._fill(line or PHRASES[key], values, language if line else Language.ENGLISH)
+
+    def with_more(self, said: Rendered, key: str, values: Values) -> Rendered:
+        """*said* with one of our phrases on a line below it, counted anew."""
+        body = f"{said.body}\n{self.phrase(key, said.language, values)}"
+        english = f"{said.english}\n{self.phrase(key, Language.ENGLISH, values)}"
+        return Rendered(body, english, said.language, segments(body))
+
     def _fill(self, line: str, values: Values, language: Language) -> str:
         filled = line.format_map(
             {
@@ -122,6 +150,7 @@ class Texts:
                 "district": _apart(values.district, language),
                 "office_phone": _apart(values.office_phone, language),
                 "day": day_name(values.day, language) if values.day else "",
+                "link": values.link,
             }
         )
         # "by 2:00 p.m." at the end of a sentence brings its own full stop; an ellipsis is left alone.

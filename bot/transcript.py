@@ -50,13 +50,7 @@ _EVENTS: dict[str, Message] = {
     "(a person returns it)": StaffReturned(),
 }
 
-# How long after the question the promised answer is, for the text's {by}; the desk computes the real one.
-_PROMISE = {
-    Urgency.P0: timedelta(minutes=5),
-    Urgency.P1: timedelta(hours=2),
-    Urgency.P2: timedelta(days=1),
-    Urgency.P3: timedelta(days=5),
-}
+_SATURDAY = 5
 
 
 class Player:
@@ -90,13 +84,31 @@ class Player:
             return self._turn(_EVENTS[written])
         has_picture = written.startswith("(photo)")
         words = written.removeprefix("(photo)").strip()
+        office = self._script.policy.office(self._zone)
         reading = self._understanding.read(
             words,
             expected=self._language,
             names=[child.name for child in self._children],
             today=self._now.astimezone(self._zone).date(),
         )
-        return self._turn(heard(words, reading, self._children, has_picture=has_picture))
+        after_hours = not office.contains(self._now)
+        return self._turn(
+            heard(words, reading, self._children, has_picture=has_picture, after_hours=after_hours)
+        )
+
+    def _promised(self, urgency: Urgency) -> datetime:
+        """By when a person answers, in a week without closures; the desk asks the school's calendar."""
+        office = self._script.policy.office(self._zone)
+        today = self._now.astimezone(self._zone).date()
+        if urgency is Urgency.P0:
+            return self._now + timedelta(minutes=5)
+        if urgency is Urgency.P1 and office.contains(self._now):
+            return half_hour(self._now + timedelta(hours=2))
+        day = today + timedelta(days=1)
+        while day.weekday() >= _SATURDAY:
+            day += timedelta(days=1)
+        hours = 2 if urgency is Urgency.P1 else 4
+        return office.on(day)[0] + timedelta(hours=hours)
 
     def _turn(self, message: Message) -> list[str]:
         self._state, effects = turn(from_json(to_json(self._state)), message, self._script.flows)
@@ -137,7 +149,7 @@ class Player:
                 assert_never(effect)
 
     def _said(self, say: Say) -> list[str]:
-        by = half_hour(self._now + _PROMISE[say.urgency]) if say.urgency else None
+        by = self._promised(say.urgency) if say.urgency else None
         values = Values(
             students=[child.name for child in self._children if child.id in say.about],
             schools=[self._school],

@@ -132,7 +132,7 @@ MISTAKES = {
     "a wait with a raised two": ("wait: 90", "wait: ²", "wait:", "offer", "minutes"),
     "a wait of five thousand digits": ("wait: 90", "wait: " + "9" * 5000, "wait:", "offer", "minutes"),
     "a listener that leads nowhere": ("    urgency: P2", "    listen: choice  # here", "listen: choice  # here", "arrange",
-        "where each answer leads"),
+        "does nothing without `go`"),
     "a circle that never listens": ("close: kindly", "then: leave", "leave:", "leave", "question"),
     "a node that is its own circle": ("close: kindly", "then: rest", "rest:", "rest", "question"),
     "a repeated answer": ('"2": leave', '"1": leave', "go:", "offer", "keep one"),

@@ -39,13 +39,16 @@ class Town:
             outreach.run(session, planned, script=self.script, now=self.now)
         self.work()
 
-    def family_writes(self, number: str, words: str, *, sid: str = "", opt_out_type: str = "") -> None:
+    def family_writes(
+        self, number: str, words: str, *, sid: str = "", opt_out_type: str = "", pictures: int = 0
+    ) -> None:
         with self.database.begin() as session:
             inbound.receive(
                 session,
                 provider_sid=sid or f"SM{next(self._sids):032d}",
                 sender=number,
                 words=words,
+                media_count=pictures,
                 opt_out_type=opt_out_type,
                 now=self.now,
             )

@@ -228,8 +228,11 @@ def _read_node(file: str, flow: str, name: str, tree: object, line: int, written
     asks = "go" in given
     if asks and ("listen" not in given or not node.say or not node.wait):
         raise FlowError(file, line, name, "a question needs `say`, `listen: choice` and `wait`")
-    if not asks and "listen" in given:
-        raise FlowError(file, given["listen"][1], name, "`listen` without `go`: say where each answer leads")
+    for key, beside in (("listen", "go"), ("wait", "go"), ("urgency", "hand_off"), ("why", "hand_off")):
+        if key in given and beside not in given:
+            raise FlowError(
+                file, given[key][1], name, f"`{key}` does nothing without `{beside}`; add it or remove this"
+            )
     return node
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -349,6 +350,13 @@ class JobRun(Table):
 # --- the talk ------------------------------------------------------------------------------------------------
 
 
+class Channel(StrEnum):
+    """How words travel between a family and us: a text on the phone, or the family's own chat page."""
+
+    SMS = "sms"
+    CHAT = "chat"
+
+
 class Conversation(Table):
     """One run of a flow with one guardian on one phone; without a guardian it is an unknown number's."""
 
@@ -369,6 +377,10 @@ class Conversation(Table):
     state: Mapped[dict[str, Any]]
     owner: Mapped[Owner] = mapped_column(_one_of(Owner, "owner"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    # How the family wrote last; replies go the same way while its page is open (chat_links.py).
+    channel: Mapped[Channel] = mapped_column(
+        _one_of(Channel, "channel"), default=Channel.SMS, server_default=Channel.SMS.value
+    )
     # When the family's silence becomes an answer of its own; NULL while nothing is awaited.
     silence_at: Mapped[datetime | None] = mapped_column(index=True)
     opened_at: Mapped[datetime]
@@ -382,6 +394,18 @@ class ConversationStudent(Table):
     student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), primary_key=True, index=True)
 
 
+class ChatLink(Table):
+    """A family's way to its chat page. Only the token's hash is kept: no copy of the database opens a page."""
+
+    __tablename__ = "chat_links"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    opened_at: Mapped[datetime]  # the page shows nothing older
+    expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]  # when somebody last looked at the page
+
+
 class InboundText(Table):
     """A text as it arrived, stored before anything else happens; a repeat of the provider's id changes nothing."""
 
@@ -390,6 +414,9 @@ class InboundText(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     provider_sid: Mapped[str] = mapped_column(String(64), unique=True)
     sender: Mapped[str] = mapped_column(String(80), index=True)
+    channel: Mapped[Channel] = mapped_column(
+        _one_of(Channel, "channel"), default=Channel.SMS, server_default=Channel.SMS.value
+    )
     words: Mapped[str]
     media_count: Mapped[int] = mapped_column(default=0)
     opt_out_type: Mapped[str] = mapped_column(
@@ -400,6 +427,27 @@ class InboundText(Table):
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"), index=True)
     language: Mapped[Language | None] = mapped_column(_one_of(Language, "language"))
     reading: Mapped[dict[str, Any] | None]  # how the program understood it, for the desk
+
+
+class PictureType(StrEnum):
+    """What a phone's camera makes, as its content type."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    WEBP = "image/webp"
+    HEIC = "image/heic"
+
+
+class Picture(Table):
+    """A photo that a family added on its chat page, such as a doctor's note."""
+
+    __tablename__ = "pictures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    inbound_text_id: Mapped[int] = mapped_column(ForeignKey("inbound_texts.id"), index=True)
+    content_type: Mapped[PictureType] = mapped_column(_one_of(PictureType, "content_type"))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime]
 
 
 class TextState(StrEnum):
@@ -440,6 +488,9 @@ class OutboundText(Table):
     )  # opaque; the receipt's address carries it (TW-44)
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"), index=True)
     phone_id: Mapped[int] = mapped_column(ForeignKey("phones.id"), index=True)
+    channel: Mapped[Channel] = mapped_column(
+        _one_of(Channel, "channel"), default=Channel.SMS, server_default=Channel.SMS.value
+    )
     purpose: Mapped[Purpose] = mapped_column(_one_of(Purpose, "purpose"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))  # who wrote it; NULL: the program
     key: Mapped[str] = mapped_column(String(120), default="")  # flow.node; empty for a person's own words

@@ -7,6 +7,9 @@ from bot.understanding.text import Word, is_han
 
 _SHORT = 4
 
+# A sign of the lexicon was written by a person who meant it; a piece of a word was merely counted.
+_SIGN = 5.0
+
 
 def meaning_features(
     spelled: Spelled, hits: Sequence[Hit], only: Collection[str], text: str, prefix: str
@@ -22,13 +25,13 @@ def meaning_features(
         for feature in word_features(forms, index, prefix):
             found[feature] = 1.0
     for hit in hits:
-        found[f"x:{hit.section}"] = 1.0
+        found[f"x:{hit.section}"] = _SIGN
         if hit.sure:
-            found[f"x:{hit.section}!"] = 1.0
+            found[f"x:{hit.section}!"] = _SIGN
     for section in only:
-        found[f"x:only {section}"] = 1.0
+        found[f"x:only {section}"] = _SIGN
     if not hits:
-        found["x:nothing"] = 1.0
+        found["x:nothing"] = _SIGN
     found[f"n:{min(len(forms) // 3, 6)}"] = 1.0
     if "?" in text or "؟" in text or "？" in text:
         found["?"] = 1.0

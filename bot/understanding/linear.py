@@ -98,12 +98,12 @@ def sigmoid(total: float) -> float:
 class Recipe:
     """How a model is trained. The numbers were chosen by cross-validation (bot/understanding/score.py)."""
 
-    rounds: int = 12
-    step: float = 0.4
-    shrink: float = 1e-6
+    rounds: int = 5
+    step: float = 0.1
+    shrink: float = 1e-3
     rare: int = 2  # features seen in fewer examples are left out
-    smallest: float = 0.04  # weights below this are not kept
-    forget: float = 0.3  # how often a learner may not look at the lexicon, so that the words count too
+    smallest: float = 0.02  # weights below this are not kept
+    forget: float = 0.1  # how often a learner may not look at the lexicon, so that the words count too
     forgettable: str = "x:"
 
 
@@ -180,7 +180,7 @@ class _Learner:
                 number
                 for label, weight in enumerate(row)
                 if abs(weight) >= self.recipe.smallest
-                for number in (label, round(weight, 2))
+                for number in (label, round(weight, 3))
             ]
             if pairs:
                 kept[name] = pairs

@@ -26,7 +26,8 @@ _LONGEST = 2_000  # characters read; ten segments are 1,600
 
 # Measured by cross-validation (score.py): the chance from which the model alone is believed.
 _DANGER_FROM = 0.5
-_BARRIER_FROM = 0.45
+_BARRIER_FROM = 0.7
+_SIGN_HOLDS_FROM = 0.01  # below this the model is sure that a sign of the lexicon misleads
 _OPT_OUT_FROM = 0.5
 _DOUBT_FROM = 0.12
 
@@ -219,9 +220,9 @@ class Understanding:
     def _barriers(self, seen: Seen, scores: Scores) -> tuple[Found, ...]:
         found = []
         for barrier in Barrier:
-            if scores.free.get(barrier.value, 0.0) < _BARRIER_FROM:
-                continue
             hit = seen.first(barrier.value)
+            if scores.free.get(barrier.value, 0.0) < (_SIGN_HOLDS_FROM if hit else _BARRIER_FROM):
+                continue
             shown = seen.words_at(hit) if hit else self._telling_words(seen, barrier.value)
             found.append(Found(barrier, shown))
         return tuple(found)

@@ -16,7 +16,7 @@ from bot.understanding.reader import DANGER, DATA, Lexica, all_phrases, features
 from bot.understanding.text import words_of
 from bot.vocabulary import Intent
 
-LANGUAGE_RECIPE = Recipe(rounds=6, step=0.3, rare=1, smallest=0.08)
+LANGUAGE_RECIPE = Recipe(rounds=6, step=0.3, shrink=1e-6, rare=1, smallest=0.08)
 MEANING_RECIPE = Recipe()
 
 _JOINS = (", ", " ", ". ", " y ", " and ", "，")

@@ -263,7 +263,7 @@ def test_every_applied_file_is_noted_with_its_hash_and_its_own_problems(
     }
     assert notes["roster"] == ("roster.zip", 64, [])
     assert len(notes["contacts"][2]) == 1
-    assert notes["contacts"][2][0].startswith("contacts.csv line 2: mobile: its 5 digits")
+    assert notes["contacts"][2][0].startswith("contacts.csv line 2: mobile: it has 5 digits")
 
 
 # --- rows that cannot be read --------------------------------------------------------------------------

@@ -78,12 +78,12 @@ def test_the_contacts_file_wins_over_the_rosters_own_numbers(office: Office, dis
         ("call grandma", 'mobile "call grandma": it holds words; enter the number alone'),
         ("n/a", 'mobile "n/a": it holds words; enter the number alone'),
         ("do not call 860-555-0123", "mobile: it holds words; enter the number alone"),
-        ("555-1234", "mobile: its 7 digits are not a valid number; expected 10 with area code"),
+        ("555-1234", "mobile: it has 7 digits; expected 10 with area code"),
         ("860-555-0123 x12", "mobile: it has an extension, which cannot be texted"),
         ("1.2E+10", "mobile: a spreadsheet shortened it to powers of ten"),
         ("#####", 'mobile "#####": a spreadsheet column was too narrow to show it'),
         ("1-800-555-0199", "mobile: it is a toll-free number"),
-        ("911", "mobile: its 3 digits are not a valid number"),
+        ("911", "mobile: it has 3 digits; expected 10 with area code"),
     ],
 )
 def test_ph_1_3_an_unusable_number_is_named_but_not_shown(
