@@ -110,6 +110,9 @@ class Program:
             office_opens=chosen.office_opens,
             office_closes=chosen.office_closes,
             hold_untranslated=chosen.missing_translation == "hold",
+            chat_links=chosen.chat_links,
+            chat_days=chosen.chat_days,
+            public_url=chosen.public_url,
         )
 
     @cached_property
@@ -174,7 +177,7 @@ class Program:
                 secret_key=secret,
                 public_url=self.settings.public_url,
                 signed=Signatures(self.settings.auth_tokens).signed,
-                simulated_phones=self.settings.provider == "simulator",
+                simulated_phones=self.settings.provider == "simulator" and self.settings.simulated_phones,
                 wake=self.worker.wake if with_worker else lambda: None,
             )
         )

@@ -19,6 +19,7 @@ from bot.language import Language
 from bot.store.tables import (
     Channel,
     Conversation,
+    Delivery,
     InboundText,
     OutboundText,
     Phone,
@@ -86,12 +87,13 @@ def thread(session: Session, token: str, *, script: Script, now: datetime) -> Th
     link = _good(session, token, now)
     if link is None:
         return None
-    chat_links.looked_at(session, link, now)
     talks = _talks(session, link)
     newest = talks[-1]
     school = session.get(School, newest.school_id) if newest.school_id else None
     ids = [talk.id for talk in talks]
-    said = [*_theirs(session, ids, link.opened_at), *_ours(session, ids, link.opened_at, script)]
+    ours = list(_ours(session, ids, link.opened_at, script))
+    chat_links.looked_at(session, link, now, newest=max((one.at for one in ours), default=None))
+    said = [*_theirs(session, ids, link.opened_at), *ours]
     return Thread(
         school=school.name if school else script.policy.district_name,
         zone=handoffs.zone_of(session, newest.school_id).key,
@@ -139,6 +141,8 @@ def _ours(session: Session, talks: Sequence[int], since: datetime, script: Scrip
         .where(
             OutboundText.conversation_id.in_(talks),
             OutboundText.state.in_(_LEFT),
+            # What went unread here went to the phone as well, and is shown once.
+            or_(OutboundText.channel == Channel.SMS, OutboundText.delivery == Delivery.DELIVERED),
             OutboundText.claimed_at >= since,  # the text that carried the link was claimed as it was made
         )
         .order_by(OutboundText.id)
@@ -184,20 +188,23 @@ def _choices(session: Session, talk: Conversation, script: Script) -> tuple[Choi
     return offered(_without_link(body, script), digits)
 
 
+# A digit of a menu: "1 sick", "1) sick", "1. sick", "，1生病"; not the 8 of "8:10" nor a 2 of "211".
+_PLACE = r"(?<![\w.:]){0}(?=[\s.):=\-])|(?<=[，、：。\s]){0}(?=\w)"
+
+
 def offered(text: str, digits: Sequence[str]) -> tuple[Choice, ...]:
     """The choices that *text* offers as "1 sick, 2 no ride."; none when one of *digits* is not in it.
 
     Read from the end, where a menu stands: a school may be called "P.S. 2".
     """
+    if len(digits) < 2:
+        return ()  # "Write the name, or 1 for all of them" is no menu
     end, found = len(text), []
     for digit in reversed(digits):
-        at = None
-        for at in re.finditer(
-            rf"(?<![\w.:]){digit}(?=[\s.):=\-])|(?<=[，、：。\s]){digit}(?=\w)", text[:end]
-        ):
-            pass
-        if at is None:
+        places = list(re.finditer(_PLACE.format(digit), text[:end]))
+        if not places:
             return ()
+        at = places[-1]
         label = text[at.end() : end].lstrip(" .):=-")
         found.append(Choice(digit, _ending(label, last=end == len(text))))
         end = at.start()
@@ -208,7 +215,7 @@ def _ending(label: str, *, last: bool) -> str:
     """A label without what follows it: the comma of the list, or the next sentence."""
     if last:
         label = re.split(r"(?<=[^\s.])[.!?؟](?:\s|$)|[。！？]|\n", label)[0]
-    return label.strip(" ,،，、;；.:：\u2068\u2069")
+    return label.strip(" ,،，、;；.:：")
 
 
 # --- what the family writes ------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ _BYTES = 24
 STAND_IN = "*" * len(secrets.token_urlsafe(_BYTES))
 
 # A page without a look for this long may be closed: what we write must go to the phone instead.
-_OPEN_FOR = timedelta(minutes=5)
-# Looking is noted no oftener: a page that asks for news every few seconds writes once a minute.
+OPEN_FOR = timedelta(minutes=5)
+# A look is noted no oftener, unless there is news: a page asks every few seconds.
 _NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -58,16 +58,33 @@ def find(session: Session, token: str, now: datetime) -> Link | None:
     return Link(found.token_hash, found.conversation_id, found.opened_at)
 
 
-def looked_at(session: Session, link: Link, now: datetime) -> None:
-    """Somebody has the page open now."""
+def looked_at(session: Session, link: Link, now: datetime, *, newest: datetime | None = None) -> None:
+    """Somebody looks at the page now, on which our *newest* text stands."""
+    enough = now - _NOTED_EVERY
+    since = max(newest or enough, enough)
     session.execute(
         update(ChatLink)
         .where(
             ChatLink.token_hash == link.token_hash,
-            ChatLink.seen_at.is_(None) | (ChatLink.seen_at <= now - _NOTED_EVERY),
+            ChatLink.seen_at.is_(None) | (ChatLink.seen_at < since),
         )
         .values(seen_at=now)
     )
+
+
+def seen_since(session: Session, conversation: Conversation, moment: datetime) -> bool:
+    """Whether anybody has looked at a page of this thread since *moment*."""
+    look = session.scalar(
+        select(ChatLink.token_hash)
+        .join(Conversation, Conversation.id == ChatLink.conversation_id)
+        .where(
+            Conversation.phone_id == conversation.phone_id,
+            Conversation.guardian_id.is_not_distinct_from(conversation.guardian_id),
+            ChatLink.seen_at >= moment,
+        )
+        .limit(1)
+    )
+    return look is not None
 
 
 def channel_to(session: Session, conversation: Conversation, now: datetime) -> Channel:
@@ -75,20 +92,9 @@ def channel_to(session: Session, conversation: Conversation, now: datetime) -> C
 
     A page that nobody looks at any more would swallow the answer; then it goes to the phone.
     """
-    if conversation.channel is not Channel.CHAT:
-        return Channel.SMS
-    looking = session.scalar(
-        select(ChatLink.token_hash)
-        .join(Conversation, Conversation.id == ChatLink.conversation_id)
-        .where(
-            Conversation.phone_id == conversation.phone_id,
-            Conversation.guardian_id.is_not_distinct_from(conversation.guardian_id),
-            ChatLink.expires_at > now,
-            ChatLink.seen_at > now - _OPEN_FOR,
-        )
-        .limit(1)
-    )
-    return Channel.CHAT if looking else Channel.SMS
+    if conversation.channel is Channel.CHAT and seen_since(session, conversation, now - OPEN_FOR):
+        return Channel.CHAT
+    return Channel.SMS
 
 
 def _hash(token: str) -> str:

@@ -252,7 +252,7 @@ def at_the_door(
         return Refusal.STAFF_OWNS
     if not _may_know(session, conversation):
         return Refusal.NO_CONTACT
-    zone = _zone(session, conversation)
+    zone = zone_of(session, conversation)
     if text.purpose is Purpose.REPLY:
         if text.channel is Channel.CHAT:
             return None  # it wakes nobody: the family has the page open
@@ -300,7 +300,7 @@ def _may_know(session: Session, conversation: Conversation) -> bool:
     return not barred
 
 
-def _zone(session: Session, conversation: Conversation) -> ZoneInfo:
+def zone_of(session: Session, conversation: Conversation) -> ZoneInfo:
     name = None
     if conversation.school_id is not None:
         name = session.scalar(select(School.zone).where(School.id == conversation.school_id))

@@ -130,9 +130,10 @@ def _could_not_leave(session: Session, text: NotSent, script: Script, now: datet
             )
         if why is consent.Refusal.STAFF_OWNS:
             return
-        _close(conversation, now)
         if why is consent.Refusal.NOT_ABSENT:
+            _close(conversation, End.CLOSED, now)
             return
+        _close(conversation, End.WITH_A_PERSON, now)
     _to_the_desk(session, text.conversation_id, script, now)
 
 
@@ -147,14 +148,14 @@ def _did_not_arrive(
             session, students, conversation.day, Outcome.UNREACHABLE, now, instead_of=(Outcome.ATTEMPTED,)
         )
         if conversation.owner is Owner.BOT:
-            _close(conversation, now)
+            _close(conversation, End.WITH_A_PERSON, now)
     _to_the_desk(session, conversation_id, script, now)
 
 
-def _close(conversation: Conversation, now: datetime) -> None:
+def _close(conversation: Conversation, how: End, now: datetime) -> None:
     """The bot's part is over: no reminder follows a question that never arrived."""
     about = asked_about(from_json(conversation.state))
-    conversation.state = to_json(Ended(End.WITH_A_PERSON, about))
+    conversation.state = to_json(Ended(how, about))
     conversation.owner, conversation.staff_id, conversation.silence_at = Owner.NOBODY, None, None
     conversation.touched_at = now
 

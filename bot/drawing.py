@@ -11,23 +11,18 @@ from bot.conversation.flow import Flow, Node
 _BOX, _GAP_X, _GAP_Y, _LINE, _PAD, _MARGIN = 330, 90, 40, 17, 12, 24
 _CHARACTERS = 42  # of the text in one line of a box
 
-_STYLE = """
-  .box { fill: #ffffff; stroke: #33547c; stroke-width: 1.5 }
-  .asks { fill: #eef4fb }
-  .ends { fill: #f3f7ee; stroke: #567a2e }
-  .person { fill: #fdf3e3; stroke: #a3650a }
-  text { font: 13px system-ui, sans-serif; fill: #1c2733 }
-  .name { font-weight: 700 }
-  .how { font-style: italic; fill: #4c5a68 }
-  .arrow { fill: none; stroke: #51667d; stroke-width: 1.3; marker-end: url(#head) }
-  .answer { font-size: 12px; fill: #33547c }
-"""
-
+# Colours as attributes, not as a style sheet: the desk's pages allow none that stand inside a document.
+_FILL = {"asks": "#eef4fb", "ends": "#f3f7ee", "person": "#fdf3e3", "step": "#ffffff"}
+_EDGE = {"asks": "#33547c", "ends": "#567a2e", "person": "#a3650a", "step": "#33547c"}
+_INK = {"name": 'font-weight="700" fill="#1c2733"', "said": 'fill="#1c2733"', "how": 'font-style="italic" fill="#4c5a68"',
+        "way": 'font-size="12" fill="#33547c"'}  # fmt: skip
 
 _HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-    'viewBox="0 0 {width} {height}" role="img" aria-label="The flow {name}">'
+    'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13" '
+    'role="img" aria-label="The flow {name}">'
 )
+_ARROW = 'fill="none" stroke="#51667d" stroke-width="1.3" marker-end="url(#head)"'
 _ARROWHEAD = (
     '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
     'orient="auto-start-reverse"><path d="M0 0 L8 4 L0 8 z" fill="#51667d"/></marker></defs>'
@@ -69,7 +64,6 @@ def draw(flow: Flow) -> str:
     width = _MARGIN * 2 + len(columns) * (_BOX + _GAP_X) - _GAP_X
     parts = [
         _HEAD.format(width=width, height=tallest, name=escape(flow.name)),
-        f"<style>{_STYLE}</style>",
         _ARROWHEAD,
         *_arrows(boxes),
         *(line for box in boxes.values() for line in _drawn(box)),
@@ -129,18 +123,19 @@ def _box(flow: Flow, name: str) -> _Box:
 
 
 def _drawn(box: _Box) -> Iterable[str]:
-    yield f'<rect class="box {box.kind}" x="{box.x}" y="{box.y}" width="{_BOX}" height="{box.height}" rx="8"/>'
+    colours = f'fill="{_FILL[box.kind]}" stroke="{_EDGE[box.kind]}" stroke-width="1.5"'
+    yield f'<rect x="{box.x}" y="{box.y}" width="{_BOX}" height="{box.height}" rx="8" {colours}/>'
     y = box.y + _PAD + _LINE - 4
-    yield f'<text class="name" x="{box.x + _PAD}" y="{y}">{escape(box.name)}</text>'
+    yield f'<text {_INK["name"]} x="{box.x + _PAD}" y="{y}">{escape(box.name)}</text>'
     for line in box.lines:
         y += _LINE
-        yield f'<text x="{box.x + _PAD}" y="{y}">{escape(line)}</text>'
+        yield f'<text {_INK["said"]} x="{box.x + _PAD}" y="{y}">{escape(line)}</text>'
     if box.how:
-        yield f'<text class="how" x="{box.x + _PAD}" y="{y + _LINE}">{escape(box.how)}</text>'
+        yield f'<text {_INK["how"]} x="{box.x + _PAD}" y="{y + _LINE}">{escape(box.how)}</text>'
     for place, (target, answers) in enumerate(box.ways.items()):
         said = ", ".join(answer for answer in answers if answer)
         row = f"{said} \u2192 {target}" if said else f"\u2192 {target}"
-        yield f'<text class="answer" x="{box.x + _PAD}" y="{box.row(place)}">{escape(row)}</text>'
+        yield f'<text {_INK["way"]} x="{box.x + _PAD}" y="{box.row(place)}">{escape(row)}</text>'
 
 
 def _arrows(boxes: dict[str, _Box]) -> Iterable[str]:
@@ -157,4 +152,4 @@ def _arrows(boxes: dict[str, _Box]) -> Iterable[str]:
             else:  # back, or down its own column: around the left side
                 x1, x2 = source.x, target.x
                 bend = f"C{x1 - _MARGIN} {y1} {x2 - _MARGIN} {y2} {x2} {y2}"
-            yield f'<path class="arrow" d="M{x1} {y1} {bend}"/>'
+            yield f'<path {_ARROW} d="M{x1} {y1} {bend}"/>'

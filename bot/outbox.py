@@ -13,15 +13,19 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from bot import chat_links, consent
+from bot.clock import Window
 from bot.policy import Policy
 from bot.store.session import insert_unless_there
-from bot.store.tables import Channel, Counter, Delivery, OutboundText, Phone, Receipt, TextState
+from bot.store.tables import Channel, Conversation, Counter, Delivery, OutboundText, Phone, Receipt, TextState
 from bot.texts import Rendered
-from bot.vocabulary import Purpose
+from bot.vocabulary import Owner, Purpose
 
 # Longer than any sender needs for one batch (each hand-over times out after ten seconds); a claim
 # older than this belongs to a process that died.
 _LEASE = timedelta(minutes=5)
+
+# How long an answer that was not read on its page is still of use on the phone.
+_WORTH_REPEATING = timedelta(hours=12)
 
 # A reply never waits behind a batch (TW-84).
 _FIRST = (Purpose.SAFETY, Purpose.CONSENT, Purpose.REPLY, Purpose.CHECK_IN, Purpose.REMINDER)
@@ -192,6 +196,52 @@ def record_unknown(session: Session, text_id: int) -> None:
     text = session.get_one(OutboundText, text_id, with_for_update=True)
     if text.state is TextState.CLAIMED:
         text.state = TextState.UNKNOWN
+
+
+def send_unread_to_the_phone(session: Session, policy: Policy, now: datetime) -> int:
+    """What nobody has read on its page within minutes leaves once more, as a text; returns how many.
+
+    The page may have been closed just before we answered: nobody waits for an answer already given.
+    """
+    on_pages = session.execute(
+        select(OutboundText, Conversation)
+        .join(Conversation, Conversation.id == OutboundText.conversation_id)
+        .where(
+            OutboundText.state == TextState.SENT,
+            OutboundText.not_before > now - _WORTH_REPEATING,
+            OutboundText.channel == Channel.CHAT,
+            OutboundText.delivery == Delivery.DELIVERED,
+            OutboundText.purpose.in_([Purpose.REPLY, Purpose.SAFETY]),
+            OutboundText.sent_at <= now - chat_links.OPEN_FOR,
+        )
+        .order_by(OutboundText.id)
+    ).all()
+    moved = 0
+    for text, conversation in on_pages:
+        if chat_links.seen_since(session, conversation, text.sent_at or now):
+            continue
+        if text.staff_id is None and conversation.owner is Owner.STAFF:
+            continue  # a person has answered meanwhile
+        text.delivery = Delivery.UNDELIVERED
+        _queue_again(session, text, policy.replies(consent.zone_of(session, conversation)), now)
+        moved += 1
+    return moved
+
+
+def _queue_again(session: Session, text: OutboundText, window: Window, now: datetime) -> None:
+    opens = now if text.purpose is Purpose.SAFETY else window.next_opening(now)
+    queue(
+        session,
+        Rendered(text.body, text.english, text.language, text.segments),
+        conversation_id=text.conversation_id,
+        phone_id=text.phone_id,
+        purpose=text.purpose,
+        not_before=opens,
+        not_after=opens + _WORTH_REPEATING,
+        now=now,
+        key=text.key,
+        staff_id=text.staff_id,
+    )
 
 
 def put_back(session: Session, text_id: int, not_before: datetime) -> None:

@@ -67,6 +67,7 @@ class Worker:
             Job("morning", 20, self._morning),
             Job("silences", 10, self._silences),
             Job("lost claims", 60, self._lost_claims),
+            Job("unread on a page", 60, self._unread),
         )
 
     def start(self) -> None:
@@ -129,6 +130,12 @@ class Worker:
             lost = outbox.release_lost_claims(session, self._clock())
         if lost:
             _log.warning("claims of a dead sender", texts=lost)
+
+    def _unread(self) -> None:
+        with self._database.begin() as session:
+            moved = outbox.send_unread_to_the_phone(session, self._script.policy, self._clock())
+        if moved:
+            self.wake()
 
 
 def _guarded(job: Job) -> Callable[[], None]:

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     provider: Literal["simulator", "twilio"] = Field(
         "simulator", description="Who carries the texts: simulator (phones on this machine) or twilio."
     )
+    simulated_phones: bool = Field(
+        False,
+        description="Show the simulated phones and a way to the desk without a password: for invented families only.",
+    )
     twilio_account_sid: str = Field("", description="The Twilio account (AC...).")
     twilio_auth_tokens: SecretStr = Field(
         SecretStr(""),

@@ -24,6 +24,8 @@ STATIC = Path(web.__file__).parent / "static"
 
 # Everything that answers somebody who is not signed in. A new page is not on it, and so is guarded.
 OPEN = {"static", "sign_in.form", "sign_in.enter", "webhooks.inbound", "webhooks.status"}
+# Opened by the token in its address, and by nothing else.
+CHAT = {"chat.show", "chat.news", "chat.write"}
 
 
 @pytest.fixture
@@ -68,12 +70,13 @@ def test_every_page_but_the_named_ones_needs_a_signed_in_staff_member(town: Town
     found = set()
     for method, address, endpoint in _every_request(app):
         answer = Browser(app, town).ask(method, address)
-        if endpoint in OPEN:
+        if endpoint in OPEN | CHAT:
             found.add(endpoint)
+            assert endpoint in OPEN or answer.status_code == 404, address
             continue
         assert answer.status_code == 303, f"{method} {address} answers {answer.status_code} to a stranger"
         assert answer.location.startswith("/sign-in"), f"{method} {address} leads to {answer.location}"
-    assert found == OPEN == guard.OPEN
+    assert found == OPEN | CHAT == guard.OPEN
 
 
 def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town) -> None:
@@ -84,7 +87,7 @@ def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town)
     assert Browser(real, town).post("/phones/desk").status_code in (400, 404)
     assert Browser(simulated, town).get("/phones").status_code == 200
     for method, address, endpoint in _every_request(simulated):
-        if endpoint not in OPEN and not endpoint.startswith("phones."):
+        if endpoint not in OPEN | CHAT and not endpoint.startswith("phones."):
             answer = Browser(simulated, town).ask(method, address)
             assert answer.status_code == 303, f"{method} {address}"
 
@@ -104,7 +107,8 @@ def test_every_answer_tells_the_browser_to_run_and_load_nothing_else(town: Town)
             assert "frame-ancestors 'none'" in policy, address
             assert "unsafe" not in policy, address
             assert headers["X-Content-Type-Options"] == "nosniff", address
-            assert headers["Referrer-Policy"] == "same-origin", address
+            passed_on = "no-referrer" if endpoint in CHAT else "same-origin"
+            assert headers["Referrer-Policy"] == passed_on, address
             assert "max-age" in headers["Strict-Transport-Security"], address
             if endpoint != "static":
                 assert headers["Cache-Control"] == "no-store", address
@@ -122,7 +126,7 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(town: Town) -> None:
         assert not re.search(r'(?:src|href)="(?:https?:)?//', shown), f"{address} reaches another machine"
 
 
-def test_every_form_but_the_two_webhooks_needs_the_token_of_its_page(town: Town) -> None:
+def test_every_form_of_staff_needs_the_token_of_its_page(town: Town) -> None:
     app = pages(town, simulated=True)
     _, member = a_family(town)
     for method, address, endpoint in _every_request(app):
@@ -131,6 +135,8 @@ def test_every_form_but_the_two_webhooks_needs_the_token_of_its_page(town: Town)
         answer = Browser(app, town).signed_in_as(member).post(address, words="hello")
         if endpoint.startswith("webhooks."):
             assert answer.status_code == 403, "refused for its missing signature, not for a missing token"
+        elif endpoint in CHAT:
+            assert answer.status_code == 404, "its address is its token, and this one opens nothing"
         else:
             assert answer.status_code == 400, f"{address} answers {answer.status_code} without a token"
             assert "This form is no longer valid" in answer.text

@@ -61,6 +61,7 @@ def _settings(folder: Path, listen: str) -> settings.Settings:
         public_url=f"http://{listen}",
         listen=listen,
         provider="simulator",
+        simulated_phones=True,
         zone="America/New_York",
         morning_at=time(9, 30),
         window_opens=time(8, 0),

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from bot import transcript
-from bot.cli.program import the_program
+from bot.cli.program import Program, the_program
 from bot.language import Language
 
 
@@ -89,23 +89,40 @@ def talk_command(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write this program's own reading of each row.",
 )
+@click.option(
+    "--folds", type=click.IntRange(2, 10), help="Score by cross-validation: each fold unseen by the models."
+)
+@click.option("--train", is_flag=True, help="Build the models anew from the phrase files.")
 @click.pass_context
 def understand_command(
-    context: click.Context, words: str | None, file: Path | None, predictions: Path | None
+    context: click.Context,
+    words: str | None,
+    file: Path | None,
+    predictions: Path | None,
+    folds: int | None,
+    train: bool,
 ) -> None:
     """Say how a family's words are read and why, or score a whole file of them."""
-    program = the_program(context)
-    if file is not None:
-        from bot.understanding import score
+    if train:
+        from bot.understanding import train as training
 
-        rows = score.read_rows(file)
-        click.echo(str(score.score(rows, program.understanding)))
-        if predictions:
-            score.write_predictions(rows, predictions, program.understanding)
-            click.echo(f"Readings written to {predictions}")
+        training.build()
+        click.echo("The models are built from bot/understanding/data/phrases.")
+    elif file is not None:
+        _score(the_program(context), file, predictions, folds)
     elif words is not None:
-        click.echo(program.understanding.explain(words))
+        click.echo(the_program(context).understanding.explain(words))
     else:
         raise click.UsageError(
             'Give the words in quotes, or --file FILE.csv. Example: presente understand "no ride today"'
         )
+
+
+def _score(program: Program, file: Path, predictions: Path | None, folds: int | None) -> None:
+    from bot.understanding import score
+
+    rows = score.read_rows(file)
+    click.echo(str(score.cross_validate(rows, folds) if folds else score.score(rows, program.understanding)))
+    if predictions:
+        score.write_predictions(rows, predictions, program.understanding)
+        click.echo(f"Readings written to {predictions}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.language import Language
-from bot.store.tables import CallOutcome, ConsentKind, Delivery, TextState
+from bot.store.tables import CallOutcome, Channel, ConsentKind, Delivery, TextState
 from bot.vocabulary import Barrier, Queue, Urgency
 
 
@@ -16,6 +16,8 @@ class FamilyWrote:
     language: Language | None
     pictures: int
     understood: bool  # False for the moment between its arrival and the turn
+    channel: Channel = Channel.SMS
+    kept: tuple[int, ...] = ()  # the pictures that can be looked at
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class WeWrote:
     delivery: Delivery
     why_not: str
     error_code: str
+    channel: Channel = Channel.SMS
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One family as a staff member sees it: who they are, who waits for whom, and all that happened."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +24,7 @@ from bot.store.tables import (
     InboundText,
     OutboundText,
     Phone,
+    Picture,
     School,
     Staff,
     Student,
@@ -208,6 +210,7 @@ def _entries(
 
 
 def _texts_from_them(session: Session, talks: Sequence[int], phone: Phone) -> Iterator[FamilyWrote]:
+    kept = _pictures(session, talks)
     just_arrived = InboundText.conversation_id.is_(None) & (InboundText.sender == phone.number)
     for text in session.scalars(
         select(InboundText)
@@ -215,8 +218,27 @@ def _texts_from_them(session: Session, talks: Sequence[int], phone: Phone) -> It
         .order_by(InboundText.id)
     ):
         yield FamilyWrote(
-            text.received_at, text.words, text.language, text.media_count, text.handled_at is not None
+            at=text.received_at,
+            words=text.words,
+            language=text.language,
+            pictures=text.media_count,
+            understood=text.handled_at is not None,
+            channel=text.channel,
+            kept=kept[text.id],
         )
+
+
+def _pictures(session: Session, talks: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
+    """The pictures of each inbound text; their content stays where it is."""
+    kept: dict[int, tuple[int, ...]] = defaultdict(tuple)
+    for text, picture in session.execute(
+        select(Picture.inbound_text_id, Picture.id)
+        .join(InboundText, InboundText.id == Picture.inbound_text_id)
+        .where(InboundText.conversation_id.in_(talks))
+        .order_by(Picture.id)
+    ):
+        kept[text] += (picture,)
+    return kept
 
 
 def _texts_to_them(session: Session, talks: Sequence[int], names: Mapping[int, str]) -> Iterator[WeWrote]:
@@ -233,6 +255,7 @@ def _texts_to_them(session: Session, talks: Sequence[int], names: Mapping[int, s
             delivery=text.delivery,
             why_not=text.why_not,
             error_code=text.error_code,
+            channel=text.channel,
         )
 
 

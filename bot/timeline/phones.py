@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.language import Language
 from bot.store.tables import (
+    Channel,
     Conversation,
     ConversationStudent,
     Delivery,
@@ -95,13 +96,13 @@ def thread(session: Session, phone_id: int) -> list[Bubble]:
     names = dict(session.execute(select(Staff.id, Staff.name)).all())
     sent = session.scalars(
         _arrived()
-        .where(OutboundText.phone_id == phone_id)
+        .where(OutboundText.phone_id == phone_id, OutboundText.channel == Channel.SMS)
         .order_by(OutboundText.sent_at.desc(), OutboundText.id.desc())
         .limit(_ON_SCREEN)
     )
     written = session.scalars(
         select(InboundText)
-        .where(InboundText.sender == phone.number)
+        .where(InboundText.sender == phone.number, InboundText.channel == Channel.SMS)
         .order_by(InboundText.id.desc())
         .limit(_ON_SCREEN)
     )

@@ -1,9 +1,9 @@
-"""The web: the provider's two webhooks, the desk where staff answer families, and the simulated phones."""
+"""The web: the provider's two webhooks, the staff's desk, the family's chat page, the simulated phones."""
 
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from bot.web import desk, errors, guard, headers, phones, sign_in, webhooks
+from bot.web import chat, desk, errors, guard, headers, phones, sign_in, webhooks
 from bot.web.parts import Parts
 
 __all__ = ["Parts", "create_app"]
@@ -32,11 +32,14 @@ def create_app(parts: Parts) -> Flask:
     # Before the CSRF check: a form sent after the session ended leads to the sign-in page, not to an error.
     guard.install(app, parts)
     csrf = CSRFProtect(app)
-    errors.install(app)
+    errors.install(app, parts.script.texts)
 
     from_provider = webhooks.pages(parts)
-    csrf.exempt(from_provider)  # the provider signs its posts instead; nothing else is exempt
+    from_families = chat.pages(parts)
+    csrf.exempt(from_provider)  # the provider signs its posts instead
+    csrf.exempt(from_families)  # the unguessable address is the token, so that no cookie is needed
     app.register_blueprint(from_provider)
+    app.register_blueprint(from_families)
     app.register_blueprint(sign_in.pages(parts))
     app.register_blueprint(desk.pages(parts))
     if parts.simulated_phones:

@@ -8,6 +8,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from bot.texts import Texts
+from bot.web import chat
 from bot.web.webhooks import nothing_to_say
 
 _log = logging.getLogger(__name__)
@@ -28,10 +30,20 @@ _FORM_TOO_OLD = (
 )
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, texts: Texts) -> None:
+    def to_a_family(wrong: HTTPException) -> ResponseReturnValue:
+        return chat.gone(texts, wrong.code or 500)
+
+    def known(wrong: HTTPException) -> ResponseReturnValue:
+        return to_a_family(wrong) if _is_family() and (wrong.code or 500) >= 400 else _known(wrong)
+
+    def unknown(wrong: Exception) -> ResponseReturnValue:
+        answer = _unknown(wrong)
+        return chat.gone(texts, 500) if _is_family() else answer
+
     app.register_error_handler(CSRFError, _form_too_old)
-    app.register_error_handler(HTTPException, _known)
-    app.register_error_handler(Exception, _unknown)
+    app.register_error_handler(HTTPException, known)
+    app.register_error_handler(Exception, unknown)
 
 
 def page(status: int, title: str, sentence: str) -> ResponseReturnValue:
@@ -65,6 +77,10 @@ def _unknown(_wrong: Exception) -> ResponseReturnValue:
         f"Look whether the last change was kept before you repeat it. If it happens again, tell the office "
         f"that runs Presente this number: {mark}.",
     )
+
+
+def _is_family() -> bool:
+    return request.path.startswith("/chat/")
 
 
 def _is_provider() -> bool:

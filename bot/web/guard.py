@@ -9,8 +9,20 @@ from bot import staff
 from bot.staff import StaffMember
 from bot.web.parts import Parts
 
-# The two webhooks are signed by the provider; the style sheets say nothing about anybody.
-OPEN = frozenset({"static", "webhooks.inbound", "webhooks.status", "sign_in.form", "sign_in.enter"})
+# The two webhooks are signed by the provider; the style sheets say nothing about anybody; a family's
+# chat page opens with the token in its address.
+OPEN = frozenset(
+    {
+        "static",
+        "webhooks.inbound",
+        "webhooks.status",
+        "sign_in.form",
+        "sign_in.enter",
+        "chat.show",
+        "chat.news",
+        "chat.write",
+    }
+)
 # Exists with the simulator only, where every number and family is invented.
 OPEN_WHEN_SIMULATED = "phones"
 # What a page asks by itself every few seconds. It is no sign of somebody at work.

@@ -18,11 +18,16 @@ _ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# The address of a family's chat page is its key: nobody may pass it on, and no search engine keep it.
+_FOR_FAMILIES = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+
 
 def install(app: Flask, *, https: bool) -> None:
     @app.after_request
     def _add(response: Response) -> Response:
         response.headers.update(_ALWAYS)
+        if request.blueprint == "chat":
+            response.headers.update(_FOR_FAMILIES)
         if https:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         if request.endpoint != "static":

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bot import inbound, staff
+from bot import chat, inbound, staff
 from bot.clock import school_day
 from bot.language import Language
 from bot.timeline.phones import Bubble, PhoneOnPage, last_morning, number_of, phones, thread
@@ -94,6 +94,16 @@ def pages(parts: Parts) -> Blueprint:
             written_on = _read(parts, [phone_id], with_others=False)
             return render_template("_phone.html", screen=written_on.screens[0], shown=_asked())
         return redirect(url_for("phones.several", show=_asked(), _anchor=f"phone-{phone_id}"), 303)
+
+    @page.post("/phones/<int:phone_id>/chat")
+    def chat_page(phone_id: int) -> ResponseReturnValue:
+        """The page behind the link that a district may add to its check-ins."""
+        days = parts.script.policy.chat_days
+        with parts.database.begin() as session:
+            token = chat.link_for_phone(session, phone_id, days=days, now=parts.now)
+        if token is None:
+            abort(404)
+        return redirect(url_for("chat.show", token=token), 303)
 
     @page.post("/phones/desk")
     def desk() -> ResponseReturnValue:

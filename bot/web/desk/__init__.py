@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from bot.web import guard
-from bot.web.desk import acts, family, ledger, queue
+from bot.web.desk import acts, conversations, family, ledger, pictures, queue
 from bot.web.parts import Parts
 
 
@@ -15,6 +15,8 @@ def pages(parts: Parts) -> Blueprint:
     family.add(page, parts)
     acts.add(page, parts)
     ledger.add(page, parts)
+    conversations.add(page, parts)
+    pictures.add(page, parts)
 
     @page.context_processor
     def _everywhere() -> dict[str, Any]:
