@@ -1,6 +1,6 @@
 # Everything a newcomer needs: python3 (3.11 or later), pip and make. Each target builds .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock lock-check texts clean
+.PHONY: help demo test soak check bench lock lock-check texts clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,10 @@ demo: .venv/.run ## The main job on this machine: phones and desk, nothing leave
 
 test: .venv/.dev ## The whole suite, on SQLite and, where a server answers, PostgreSQL
 	@$(BIN)/pytest
+
+soak: .venv/.dev ## The promises, for as long as it takes: thousands of random mornings, and the whole year
+	@PRESENTE_SOAK=$${PRESENTE_SOAK:-1000} $(BIN)/pytest -n0 tests/test_promises.py
+	@$(BIN)/presente replay --from 2021-08-23 --to 2022-05-27
 
 check: .venv/.dev ## Lint, types, imports, flows, catalogues, migrations, lock files
 	$(BIN)/ruff check .

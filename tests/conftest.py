@@ -75,7 +75,7 @@ def _postgres(_postgres_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The file of a migrated, empty SQLite database: copied for each test, since migrating takes longer."""
     path = tmp_path_factory.mktemp("template") / "empty.db"
     database = Database(connect(f"sqlite:///{path}"))
@@ -91,7 +91,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """An empty database with the real migrations, on each engine in turn."""
     if request.param == "sqlite":
         path = tmp_path / "presente.db"
-        path.write_bytes(request.getfixturevalue("_sqlite_template"))
+        path.write_bytes(request.getfixturevalue("sqlite_template"))
         database = Database(connect(f"sqlite:///{path}"))
         yield database
         database.close()
@@ -104,10 +104,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, _sqlite_template: bytes) -> Iterator[Database]:
+def sqlite(tmp_path: Path, sqlite_template: bytes) -> Iterator[Database]:
     """An empty SQLite database, for what does not depend on the engine."""
     path = tmp_path / "presente.db"
-    path.write_bytes(_sqlite_template)
+    path.write_bytes(sqlite_template)
     database = Database(connect(f"sqlite:///{path}"))
     yield database
     database.close()

@@ -531,3 +531,16 @@ def test_a_text_that_failed_stands_out_on_the_familys_page(town: Town) -> None:
 
     assert "Did not arrive: landline" in words_of(page)
     assert '<li class="text ours trouble">' in page.text
+
+
+def test_staff_see_every_conversation_as_a_picture(town: Town) -> None:
+    """Each flow has its drawing, and a flow nobody wrote has none."""
+    desk, _, _ = a_waiting_family(town)
+
+    page = desk.get("/desk/conversations")
+    picture = desk.get("/desk/conversations/housing.svg")
+
+    assert all(f"/desk/conversations/{name}.svg" in page.text for name in town.script.flows.flows)
+    assert picture.mimetype == "image/svg+xml"
+    assert "safe place" in picture.text
+    assert desk.get("/desk/conversations/nobody.svg").status_code == 404
