@@ -53,7 +53,7 @@ from bot.store.tables import (
 )
 from bot.texts import Rendered, Texts, Values
 from bot.understanding import Reading
-from bot.vocabulary import Keyword, Owner, Purpose, Queue, Urgency
+from bot.vocabulary import Intent, Keyword, Owner, Purpose, Queue, Urgency
 
 # What a family can read on its page only while it looks at it; the page waits that long for an answer.
 _ON_THE_PAGE_FOR = timedelta(hours=12)
@@ -88,14 +88,22 @@ def heard(
     after_hours: bool = False,
     provider_matched: Keyword | None = None,
 ) -> Heard:
-    """What was understood, as the message of a turn. *provider_matched*: the keyword it has answered itself."""
+    """What was understood, as the message of a turn. *provider_matched*: the keyword it has answered itself.
+
+    "I thought she was at school" is an alarm of its own: a person looks for the student now, and the
+    family is told so; the text about danger at home would answer a question nobody asked.
+    """
+    only_whereabouts = reading.whereabouts is not None and reading.danger == reading.whereabouts
+    intent = (
+        Intent.CHILD_IS_AT_SCHOOL if only_whereabouts and reading.intent is Intent.CRISIS else reading.intent
+    )
     return Heard(
         words=words,
-        intent=reading.intent,
+        intent=intent,
         keyword=provider_matched or reading.keyword,
         choice=reading.choice,
         barriers=tuple((found.barrier, found.words) for found in reading.barriers),
-        danger=reading.danger is not None,
+        danger=reading.danger is not None and not only_whereabouts,
         whereabouts=reading.whereabouts is not None,
         wants_person=reading.wants_person,
         may_mean_stop=reading.may_mean_stop,

@@ -319,13 +319,12 @@ def test_the_promises_hold_in_any_order_of_things(
     script: Script, understanding: Understanding, sqlite_template: bytes
 ) -> None:
     Machine.script, Machine.understanding, Machine.template = script, understanding, sqlite_template
-    case = Machine.TestCase()
-    case.settings = settings(
+    Machine.TestCase.settings = settings(
         max_examples=int(os.environ["PRESENTE_SOAK"]) if SOAK else 25,
         stateful_step_count=30 if SOAK else 18,
         deadline=None,
     )
-    case.runTest()
+    Machine.TestCase().runTest()
 
 
 def test_a_resolved_handoff_has_a_resolver_by_constraint(database: Database) -> None:

@@ -84,7 +84,8 @@ def _heard(state: State, heard: Heard, flows: Flows) -> tuple[State, tuple[Effec
         return _kept_for_staff(state, heard)
     if heard.keyword is Keyword.STOP or heard.intent is Intent.OPT_OUT:
         return talk.stop(heard)
-    if heard.keyword is Keyword.START or heard.intent is Intent.OPT_IN:
+    # Only the word itself gives consent back; "you text me too much" is no wish for more (LAW-16).
+    if heard.keyword is Keyword.START:
         return talk.restart(state, heard)
     if heard.keyword is Keyword.HELP:
         return talk.help(state, heard)
@@ -135,7 +136,7 @@ def _heard_by_staff(state: WithStaff, heard: Heard) -> tuple[State, tuple[Effect
     effects: list[Effect] = [TellStaff(), *_told(state, heard)]
     if heard.keyword is Keyword.STOP or heard.intent is Intent.OPT_OUT:
         effects.append(StopTexting())
-    elif heard.keyword is Keyword.START or heard.intent is Intent.OPT_IN:
+    elif heard.keyword is Keyword.START:
         effects.append(ResumeTexting())
     elif heard.may_mean_stop:
         effects.append(HoldTexting())
@@ -153,7 +154,7 @@ def _kept_for_staff(state: State, heard: Heard) -> tuple[State, tuple[Effect, ..
     effects: list[Effect] = [TellStaff(), *_told(state, heard)]
     if heard.keyword is Keyword.STOP or heard.intent is Intent.OPT_OUT:
         effects.append(StopTexting())
-    elif heard.keyword is Keyword.START or heard.intent is Intent.OPT_IN:
+    elif heard.keyword is Keyword.START:
         effects.append(ResumeTexting())
     if heard.whereabouts:
         effects.append(HandOff(Queue.ATTENDANCE_OFFICE, Urgency.P0, "whereabouts"))
@@ -192,6 +193,16 @@ def _ids(children: tuple[Child, ...]) -> tuple[int, ...]:
 def _spoken_of(about: tuple[Child, ...], heard: Heard) -> tuple[Child, ...]:
     """The children a text names; all of them when it names none."""
     return tuple(child for child in about if child.name in heard.named) or about
+
+
+def _as_said(heard: Heard) -> tuple[tuple[Barrier, str], ...]:
+    """The reasons in the order in which the family gave them: among equally urgent ones the first leads."""
+
+    def place(found: tuple[Barrier, str]) -> int:
+        at = heard.words.find(found[1])
+        return at if at >= 0 else len(heard.words)
+
+    return tuple(sorted(heard.barriers, key=place))
 
 
 def _barriers(heard: Heard, about: tuple[int, ...]) -> list[Effect]:
@@ -407,10 +418,8 @@ class _Talk:
             return self.go_to(f"{EVERYWHERE}.which_child")
         fresh = tuple(code for code, _ in heard.barriers if code not in self.at.barriers)
         self._hear_barriers(heard)
-        if heard.returns_on is not None:
-            self._hear_return(heard.returns_on)
-            if "returns" in node.go:
-                return self._clearly(node.go["returns"])
+        if self.day is not None and "returns" in node.go:
+            return self._clearly(node.go["returns"])
         if fresh:
             return self._clearly(self._leads_to(fresh, node))
         for answer, intents in (("affirm", (Intent.AFFIRM,)), ("deny", (Intent.DENY,))):
@@ -440,18 +449,19 @@ class _Talk:
         told = replace(heard, barriers=(*state.pending, *heard.barriers))
         self.at = replace(self.at, pending=(), unclear=0)
         self._hear_barriers(told)
-        return self.go_to(self.flows.start_of(self.flows.barriers[self.flows.leading(self.at.barriers)].flow))
-
-    def _hear_return(self, day: date) -> None:
-        self.day = day
-        self.effects.append(RecordReturn(day, _ids(self.at.about)))
+        return self.go_to(self._leads_to(self.at.barriers, node))
 
     def _leads_to(self, fresh: tuple[Barrier, ...], node: Node) -> str:
         """Where a new reason leads: to its flow, unless this question already belongs to that flow."""
         flow = self.flows.barriers[self.flows.leading(self.at.barriers or fresh)].flow
         if flow == self.at.flow and node.go and "words" in node.go:
             return node.go["words"]
-        return self.flows.start_of(flow)
+        start = self.flows.start_of(flow)
+        asks = self.flows.node(start)
+        # The day came with the reason ("fever, back Monday"): it is read back, not asked for.
+        if self.day is not None and asks and asks.go and "returns" in asks.go:
+            return asks.go["returns"]
+        return start
 
     def _clearly(self, target: str) -> tuple[State, tuple[Effect, ...]]:
         self.at = replace(self.at, unclear=0)
@@ -474,6 +484,10 @@ class _Talk:
             if rule.urgency is Urgency.P3:
                 return self.go_to(f"{EVERYWHERE}.noted")
             return self.to_a_person(None, "barrier")
+        if heard.returns_on is not None and isinstance(state, Ended):
+            # "If that changes, just write": a day named afterwards is kept.
+            self._hear_return(heard.returns_on)
+            return self.go_to(f"{EVERYWHERE}.noted")
         return self.to_a_person(heard, "wrote_again")
 
     def _hear_barriers(self, heard: Heard) -> None:
@@ -482,8 +496,16 @@ class _Talk:
         if heard.barriers:
             if _explains(code for code, _ in heard.barriers):
                 self.effects.append(RecordOutcome(Outcome.EXPLAINED, ids))
-            fresh = tuple(code for code, _ in heard.barriers if code not in self.at.barriers)
+            fresh = tuple(code for code, _ in _as_said(heard) if code not in self.at.barriers)
             self.at = replace(self.at, barriers=(*self.at.barriers, *fresh))
+        # Without a reason a day says nothing about a return ("what time does school end today?").
+        if heard.returns_on is not None and self.at.barriers:
+            self._hear_return(heard.returns_on)
+
+    def _hear_return(self, day: date) -> None:
+        self.day = day
+        self.effects.append(RecordReturn(day, _ids(self.at.about)))
 
     def _reached(self) -> None:
-        self.effects.append(RecordOutcome(Outcome.REACHED_NO_REASON, _ids(self.at.about)))
+        if not _explains(self.at.barriers):
+            self.effects.append(RecordOutcome(Outcome.REACHED_NO_REASON, _ids(self.at.about)))

@@ -31,7 +31,6 @@ def named_day(
     forms: Sequence[str],
     returns: Sequence[tuple[int, int]],
     words: Mapping[str, str],
-    language: Language | None,
     today: date,
 ) -> date | None:
     """The day nearest after words of returning (else before them); None when neither is there.
@@ -41,8 +40,7 @@ def named_day(
     """
     if not returns:
         return None
-    days = _days(forms, words, today)
-    days += _numeric(forms, language, today)
+    days = _days(forms, words, today) + _ordinals(forms, today)
     best: tuple[int, date] | None = None
     for first, last in returns:
         for named in days:
@@ -92,13 +90,14 @@ def _meant(
         return None, 0
     if meaning == "the" and at + size < len(forms):
         after = forms[at + size]
-        following = " ".join(forms[at + size + 1 : at + size + 2])
-        if (day := _number(after)) and words.get(following, "") != "hour":
+        following = [words.get(form, "") for form in forms[at + size + 1 : at + size + 3]]
+        told_apart = any(one == "hour" or one.startswith("month ") for one in following)
+        if (day := _number(after)) and not told_apart:
             return _of_month(day, today), 1
     return None, 0
 
 
-def _numeric(forms: Sequence[str], language: Language | None, today: date) -> list[_Named]:
+def _ordinals(forms: Sequence[str], today: date) -> list[_Named]:
     found: list[_Named] = []
     for at, form in enumerate(forms):
         ordinal = _ORDINAL.fullmatch(form)

@@ -28,6 +28,9 @@ def meaning_features(
         found[f"x:{hit.section}"] = _SIGN
         if hit.sure:
             found[f"x:{hit.section}!"] = _SIGN
+    alarms = {hit.first for hit in hits if hit.section == "alarm"}
+    for count in range(2, min(len(alarms), 4) + 1):
+        found[f"x:alarm {count}"] = _SIGN
     for section in only:
         found[f"x:only {section}"] = _SIGN
     if not hits:
@@ -55,7 +58,7 @@ def word_features(forms: Sequence[str], index: int, prefix: str) -> list[str]:
     if is_han(form):
         return found
     whole = f"^{form}$"
-    for size in (3, 4, 5):
+    for size in (3, 4):
         found += [f"{prefix}~{whole[at : at + size]}" for at in range(len(whole) - size + 1)]
     return found
 
@@ -77,8 +80,7 @@ def language_features(words: Sequence[Word]) -> dict[str, float]:
                     if kind and piece.isascii():
                         continue
                     found[piece] = found.get(piece, 0.0) + 1.0
-    size = sum(found.values()) or 1.0
-    scale = 12.0 / (size + 4.0)
+    scale = 12.0 / (sum(found.values()) + 4.0)
     return {
         feature: value if feature.startswith("=") else min(value * scale, 2.0)
         for feature, value in found.items()

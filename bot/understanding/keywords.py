@@ -24,6 +24,7 @@ class Keywords:
     keywords: dict[str, Keyword] = field(default_factory=dict)
     numbers: dict[Language, dict[str, str]] = field(default_factory=dict)
     openers: set[str] = field(default_factory=set)
+    persons: set[str] = field(default_factory=set)
 
     @classmethod
     def from_file(cls, path: Path) -> "Keywords":
@@ -44,12 +45,18 @@ class Keywords:
             self.numbers.setdefault(language, {}).update(dict.fromkeys(words, digit))
         elif section == "before a number":
             self.openers.update(words)
+        elif section == "person":
+            self.persons.update(words)
         else:
             self.keywords.update(dict.fromkeys(words, Keyword(section)))
 
     def keyword(self, text: str) -> Keyword | None:
         """STOP, START or HELP when the whole text is one; never a prefix ("stop please" is not)."""
         return self.keywords.get(cleaned(text))
+
+    def asks_for_person(self, text: str) -> bool:
+        """Whether the whole text is the word by which our HELP answer says a person is reached."""
+        return cleaned(text) in self.persons
 
     def choice(self, text: str, expected: Language | None = None) -> str | None:
         """The digit of a menu answer: "1", "#2", "2️⃣", "٣", "option 2", or a number word alone.

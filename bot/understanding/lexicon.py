@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,9 @@ _ARABIC_GLUED = ("وال", "بال", "فال", "كال", "هال", "عال", "ل
 # A word is only mended to one it differs from by a single slip, and short words are left alone:
 # "bad" and "bus" are one letter from too many others.
 _MENDED_FROM = 5
+
+# Before the section of a sign that a guard cancelled ("not sick"): the model may not bring it back.
+DENIED = "not "
 
 _HEADING = re.compile(r"\[([a-z_]+)(?: ([a-z_]+))?\]")
 
@@ -40,15 +43,20 @@ class Hit:
     first: int  # index of the first word matched
     last: int  # index after the last word matched
     sure: bool
+    also: str = ""
 
 
 @dataclass(slots=True)
 class Rule:
-    """One line of a section and what it is for: a sign, a sure sign, or a guard against signs."""
+    """One line of a section and what it is for: a sign, a sure sign, or a guard against signs.
+
+    *also* is a barrier that the line shows at the same time: [danger mental_health] is both.
+    """
 
     section: str
     role: str  # "sign", "sure", "not", "unless"
     pattern: Pattern
+    also: str = ""
 
 
 @dataclass(slots=True)
@@ -110,14 +118,12 @@ class Lexicon:
                     if section == "class":
                         compiler = Compiler(spelling, classes)
                     section, label = heading.group(1), heading.group(2) or ""
-                elif not section:
-                    raise PatternError("a section in square brackets must come first")
                 elif section == "class":
                     classes.setdefault(label, []).append(line)
                 elif section in {"respell", "dates"}:
                     self._read_setting(section, line)
                 else:
-                    self._read_rule(f"{section} {label}".strip(), line, compiler)
+                    self._read_rule(section, label, line, compiler)
             except PatternError as error:
                 raise LexiconError(f"{self.name} line {number}: {error}") from None
 
@@ -134,12 +140,16 @@ class Lexicon:
             else:
                 self.settings[section][" ".join(self.forms_of(alternative))] = right
 
-    def _read_rule(self, section: str, line: str, compiler: Compiler) -> None:
+    def _read_rule(self, section: str, label: str, line: str, compiler: Compiler) -> None:
+        if not section:
+            raise PatternError("a section in square brackets must come first")
+        if section != "danger":
+            section, label = f"{section} {label}".strip(), ""
         role = "sign"
         for mark, meaning in (("!", "sure"), ("not:", "not"), ("unless:", "unless")):
             if line.startswith(mark):
                 role, line = meaning, line.removeprefix(mark).strip()
-        self.rules.append(Rule(section, role, compiler.compile(line)))
+        self.rules.append(Rule(section, role, compiler.compile(line), label))
 
     def _glued(self) -> str:
         if self.language is Language.ARABIC:
@@ -195,30 +205,35 @@ class Lexicon:
     def _bare(self, word: Word) -> str:
         return (toned(word.exact) if self.with_tones else word.form).replace("'", "")
 
-    def spell(self, words: Sequence[Word]) -> Spelled:
-        """Put a text in this language's spelling: abbreviations written out, slips of the thumb mended."""
+    def spell(self, words: Sequence[Word], *, mend: bool = True) -> Spelled:
+        """Put a text in this language's spelling: abbreviations written out, slips of the thumb mended.
+
+        Without *mend* where the text is in another language: "pistola" is no misspelled English pistol.
+        """
         forms: list[str] = []
         places: list[tuple[int, int]] = []
         for word in words:
             for form in self._forms(word):
-                short = shorten_runs(form, self.vocabulary.__contains__)
-                if short != form:
-                    final = self.respell.get(short, [short])
-                else:
-                    final = [self._mended(form)]
+                final = self._final(form, mend=mend)
                 forms += final
                 places += [(word.start, word.end)] * len(final)
         return Spelled(forms, places)
 
+    def _final(self, form: str, *, mend: bool) -> list[str]:
+        short = shorten_runs(form, self.vocabulary.__contains__)
+        if short != form:
+            return self.respell.get(short, [short])
+        return [self._mended(form) if mend else form]
+
     def _mended(self, form: str) -> str:
-        if not self.mends or len(form) < _MENDED_FROM or form in self.vocabulary or not form.isalpha():
+        if not self.mends or len(form) < _MENDED_FROM - 1 or form in self.vocabulary or not form.isalpha():
             return form
         return _nearest(form, self)
 
     # Looking for patterns
 
     def hits(self, spelled: Spelled) -> list[Hit]:
-        """Every sign the text shows, in file order, less those that a guard cancels."""
+        """Every sign the text shows, in file order; those that a guard cancels are in the section "not ..."."""
         signs: list[Hit] = []
         guards: list[Hit] = []
         unless: set[str] = set()
@@ -232,11 +247,15 @@ class Lexicon:
                     guards.append(hit)
                 else:
                     signs.append(hit)
-        return [
-            hit
-            for hit in signs
-            if not any(_overlap(hit, guard) for guard in guards) and (hit.sure or hit.section not in unless)
-        ]
+        standing: list[Hit] = []
+        denied: list[Hit] = []
+        for hit in signs:
+            stands = hit.sure or (
+                hit.section not in unless and not any(_overlap(hit, guard) for guard in guards)
+            )
+            (standing if stands else denied).append(hit)
+        standing += [replace(hit, section=hit.also, also="") for hit in standing if hit.also]
+        return standing + [replace(hit, section=f"{DENIED}{hit.section}") for hit in denied]
 
     def _hit(self, rule: Rule, match: re.Match[str], spelled: Spelled) -> Hit:
         first = max(bisect_right(spelled.starts, match.start()) - 1, 0)
@@ -244,7 +263,7 @@ class Lexicon:
             first = 0
         last = max(bisect_right(spelled.starts, match.end() - 1), first + 1)
         start, end = spelled.places[first][0], spelled.places[last - 1][1]
-        return Hit(rule.section, rule.pattern.line, start, end, first, last, rule.role == "sure")
+        return Hit(rule.section, rule.pattern.line, start, end, first, last, rule.role == "sure", rule.also)
 
     def _candidates(self, forms: Sequence[str]) -> set[int]:
         found: set[int] = set()
@@ -275,5 +294,6 @@ def _nearest(form: str, lexicon: Lexicon) -> str:
 
 
 def _overlap(hit: Hit, guard: Hit) -> bool:
-    """A guard cancels what it overlaps in its own section."""
-    return hit.section == guard.section and hit.first < guard.last and guard.first < hit.last
+    """A guard cancels what it overlaps in its own section; a figure of speech is no alarm either."""
+    same = hit.section == guard.section or (hit.section == "alarm" and guard.section == "danger")
+    return same and hit.first < guard.last and guard.first < hit.last

@@ -37,11 +37,13 @@ class Linear:
         free: Sequence[str],
         weights: dict[str, list[float]],
         bias: list[float],
+        made_from: str = "",
     ) -> None:
         self.exclusive = list(exclusive)
         self.free = list(free)
         self.weights = weights
         self.bias = bias
+        self.made_from = made_from  # a fingerprint of the files it was trained on
 
     def score(self, features: Features) -> Scores:
         totals = list(self.bias)
@@ -67,7 +69,14 @@ class Linear:
     def save(self, path: Path) -> None:
         """One feature a line, sorted: the same phrases give the same bytes, and a change reads as a change."""
         lines = [
-            json.dumps({"exclusive": self.exclusive, "free": self.free, "bias": self.bias}),
+            json.dumps(
+                {
+                    "made_from": self.made_from,
+                    "exclusive": self.exclusive,
+                    "free": self.free,
+                    "bias": self.bias,
+                }
+            ),
             *(
                 json.dumps([feature, *self.weights[feature]], ensure_ascii=False)
                 for feature in sorted(self.weights)
@@ -78,7 +87,8 @@ class Linear:
     @classmethod
     def load(cls, path: Path) -> "Linear":
         head, *rows = json.loads(path.read_text(encoding="utf-8"))
-        return cls(head["exclusive"], head["free"], {row[0]: row[1:] for row in rows}, head["bias"])
+        weights = {row[0]: row[1:] for row in rows}
+        return cls(head["exclusive"], head["free"], weights, head["bias"], head["made_from"])
 
 
 def softmax(totals: Sequence[float]) -> list[float]:
@@ -102,7 +112,7 @@ class Recipe:
     step: float = 0.1
     shrink: float = 1e-3
     rare: int = 2  # features seen in fewer examples are left out
-    smallest: float = 0.02  # weights below this are not kept
+    smallest: float = 0.1  # weights below this are not kept
     forget: float = 0.1  # how often a learner may not look at the lexicon, so that the words count too
     forgettable: str = "x:"
 
@@ -143,7 +153,8 @@ class _Learner:
     def _row(
         self, example: Example
     ) -> tuple[list[tuple[int, float]], list[tuple[int, float]], int, set[int], float]:
-        lexical, plain = [], []
+        lexical: list[tuple[int, float]] = []
+        plain: list[tuple[int, float]] = []
         for feature, value in example.features.items():
             index = self.features.get(feature)
             if index is not None:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.understanding.text import is_han, words_of
+from bot.understanding.text import is_han
 
 GAP = 5
 HAN_GAP = 8
@@ -71,11 +71,6 @@ class Spelling:
     glued: str = ""
 
 
-def plain_forms(words: str) -> list[str]:
-    """The folded words of *words*, apostrophes closed up ("don't" is one word, dont)."""
-    return [word.form.replace("'", "") for word in words_of(words)]
-
-
 class Compiler:
     """Translates lines to patterns, with the classes of one lexicon."""
 
@@ -124,7 +119,7 @@ class Compiler:
     def _unit(self, pieces: list[str], at: int, line: str) -> tuple[list[Slot], int]:
         piece = pieces[at]
         if piece == "..":
-            return [Slot("(?:[^ ]+ ){0,%d}?" % self._gap(), None, optional=True)], at + 1
+            return [Slot(f"(?:[^ ]+ ){{0,{self._gap()}}}?", None, optional=True)], at + 1
         if piece == "^":
             return [Slot("^ ", None)], at + 1
         if piece == "$":
@@ -171,10 +166,13 @@ class Compiler:
         sources = ["".join(slot.source for slot in slots) for slots in alternatives]
         literals: list[Literal] | None = []
         for slots in alternatives:
-            needed = [slot.literals for slot in slots if slot.literals and not slot.optional]
+            needed: list[list[Literal]] = [
+                slot.literals for slot in slots if slot.literals and not slot.optional
+            ]
             if not needed:
                 literals = None
                 break
             assert literals is not None  # noqa: S101 - only the branch above clears it, and it leaves
-            literals += min(needed, key=len)
+            fewest: list[Literal] = min(needed, key=len)
+            literals += fewest
         return Slot("(?:" + "|".join(sources) + ")", literals)

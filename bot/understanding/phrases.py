@@ -4,6 +4,7 @@
 {he|she} {has|got} a fever         braces give alternatives: each is heard at least once
 """
 
+import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,17 @@ def read_phrases(path: Path, language: Language) -> list[Phrase]:
         else:
             phrases += [Phrase(language, text, *label) for text in variants(line)]
     return phrases
+
+
+def read_replies(path: Path) -> list[Phrase]:
+    """Read labelled replies, one a row: id, lang, text, intent, barriers joined by |, crisis 0 or 1."""
+    replies = []
+    with path.open(encoding="utf-8", newline="") as lines:
+        for number, row in enumerate(csv.DictReader(lines), start=2):
+            names = [row["intent"], *(code for code in row["barriers"].split("|") if code)]
+            intent, barriers, _ = _label(names, f"{path.name} line {number}")
+            replies.append(Phrase(Language(row["lang"]), row["text"], intent, barriers, row["crisis"] == "1"))
+    return replies
 
 
 def _label(names: list[str], place: str) -> tuple[Intent, frozenset[Barrier], bool]:

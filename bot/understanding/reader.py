@@ -12,9 +12,9 @@ from bot.understanding.dates import named_day, slashed_day
 from bot.understanding.features import meaning_features, word_features
 from bot.understanding.identify import Guess, Identifier
 from bot.understanding.keywords import Keywords
-from bot.understanding.lexicon import Hit, Lexicon, Spelled
+from bot.understanding.lexicon import DENIED, Hit, Lexicon, Spelled
 from bot.understanding.linear import Linear, Scores
-from bot.understanding.phrases import Phrase, read_phrases
+from bot.understanding.phrases import Phrase, read_phrases, read_replies
 from bot.understanding.reading import Found, Reading
 from bot.understanding.text import Word, is_toned, words_of
 from bot.vocabulary import Barrier, Intent, Keyword
@@ -25,11 +25,12 @@ DANGER = "danger"
 _LONGEST = 2_000  # characters read; ten segments are 1,600
 
 # Measured by cross-validation (score.py): the chance from which the model alone is believed.
-_DANGER_FROM = 0.5
-_BARRIER_FROM = 0.7
+_DANGER_FROM = 0.3
+_DANGER_FROM_DENIED = 0.6  # where the lexicon knows a figure of speech or a toy
+_BARRIER_FROM = 0.5
 _SIGN_HOLDS_FROM = 0.01  # below this the model is sure that a sign of the lexicon misleads
-_OPT_OUT_FROM = 0.5
-_DOUBT_FROM = 0.12
+_OPT_OUT_FROM = 0.45
+_DOUBT_FROM = 0.15
 
 _KEYWORD_INTENT = {
     Keyword.STOP: Intent.OPT_OUT,
@@ -37,7 +38,19 @@ _KEYWORD_INTENT = {
     Keyword.HELP: Intent.HELP_KEYWORD,
 }
 _SHORT_ANSWERS = ("affirm", "deny", "thanks", "filler")
+# Read in the main language alone: short words that mean something else next door, or nothing.
+_MAIN_ONLY = frozenset({*_SHORT_ANSWERS, "returns"})
 _BARRIERS = {barrier.value for barrier in Barrier}
+# In a text of danger other words of trouble are its scene (a bus, a daycare), not a reason of absence.
+_TOLD_WITH_DANGER = frozenset(
+    {
+        Barrier.MENTAL_HEALTH,
+        Barrier.SAFETY_BULLYING,
+        Barrier.HOUSING,
+        Barrier.FOOD_BASIC_NEEDS,
+        Barrier.LEGAL_IMMIGRATION,
+    }
+)
 # What may be the message of a text that also shows danger; everything else yields to it.
 _BESIDE_DANGER = (Intent.CRISIS, Intent.OPT_OUT, Intent.CHILD_IS_AT_SCHOOL)
 
@@ -114,16 +127,12 @@ def look(text: str, words: list[Word], languages: Sequence[Language], lexica: Le
     lexicon = lexica.of(main, words)
     spelled = lexicon.spell(words)
     hits = lexicon.hits(spelled)
-    hits += (
-        lexica.common.hits(lexica.common.spell(words))
-        if len(spelled.forms) == len(words)
-        else [
-            hit for hit in lexica.common.hits(lexica.common.spell(words)) if hit.section not in _SHORT_ANSWERS
-        ]
-    )
+    shared = lexica.common.hits(lexica.common.spell(words, mend=False))
+    aligned = len(spelled.forms) == len(words)
+    hits += [hit for hit in shared if aligned or hit.section not in _MAIN_ONLY]
     for language in languages[1:]:
         other = lexica.of(language, words)
-        hits += [hit for hit in other.hits(other.spell(words)) if hit.section not in _SHORT_ANSWERS]
+        hits += [hit for hit in other.hits(other.spell(words, mend=False)) if hit.section not in _MAIN_ONLY]
     return Seen(text, words, main, spelled, hits)
 
 
@@ -183,13 +192,16 @@ class Understanding:
         keyword = self._keywords.keyword(text)
         choice = None if keyword else self._keywords.choice(text, expected)
         scores = self._model.score(features_of(seen))
-        if keyword is not None or choice is not None or not cut:
+        asks_for_person = self._keywords.asks_for_person(text)
+        if keyword is not None or choice is not None or asks_for_person or not cut:
             intent = _KEYWORD_INTENT[keyword] if keyword else Intent.UNCLEAR
-            danger, barriers = None, ()
+            if asks_for_person:
+                intent = Intent.ASK_FOR_PERSON
+            danger, barriers = None, tuple[Found, ...]()
         else:
             danger = self._danger(seen, scores)
             intent = _intent(seen, scores, in_danger=danger is not None)
-            barriers = self._barriers(seen, scores)
+            barriers = self._barriers(seen, scores, intent)
         return Reading(
             language=guess.language,
             keyword=keyword,
@@ -199,7 +211,10 @@ class Understanding:
             danger=danger,
             whereabouts=_words(seen, "whereabouts"),
             wants_person=intent is Intent.ASK_FOR_PERSON or "person" in seen.sections,
-            may_mean_stop=keyword is None and choice is None and _may_mean_stop(seen, scores, intent),
+            may_mean_stop=keyword is None
+            and choice is None
+            and not asks_for_person
+            and _may_mean_stop(seen, scores, intent),
             wants_language=_wanted_language(seen, expected) if intent is Intent.CHANGE_LANGUAGE else None,
             returns_on=self._returns_on(seen, today) if today is not None else None,
             named=named_in(cut, names),
@@ -215,12 +230,17 @@ class Understanding:
         hit = seen.first(DANGER) or seen.first("whereabouts")
         if hit is not None:
             return seen.words_at(hit)
-        return self._telling_words(seen, DANGER) if scores.free[DANGER] >= _DANGER_FROM else None
+        needed = _DANGER_FROM_DENIED if f"{DENIED}{DANGER}" in seen.sections else _DANGER_FROM
+        return self._telling_words(seen, DANGER) if scores.free[DANGER] >= needed else None
 
-    def _barriers(self, seen: Seen, scores: Scores) -> tuple[Found, ...]:
+    def _barriers(self, seen: Seen, scores: Scores, intent: Intent) -> tuple[Found, ...]:
         found = []
         for barrier in Barrier:
+            if intent is Intent.CRISIS and barrier not in _TOLD_WITH_DANGER:
+                continue
             hit = seen.first(barrier.value)
+            if hit is None and f"{DENIED}{barrier.value}" in seen.sections:
+                continue
             if scores.free.get(barrier.value, 0.0) < (_SIGN_HOLDS_FROM if hit else _BARRIER_FROM):
                 continue
             shown = seen.words_at(hit) if hit else self._telling_words(seen, barrier.value)
@@ -246,7 +266,7 @@ class Understanding:
         if not returns:
             return None
         return slashed_day(seen.text, seen.language, today) or named_day(
-            seen.spelled.forms, returns, lexicon.settings["dates"], seen.language, today
+            seen.spelled.forms, returns, lexicon.settings["dates"], today
         )
 
     def explain(
@@ -268,9 +288,11 @@ class Understanding:
 
 
 def all_phrases(folder: Path = DATA / "phrases") -> list[Phrase]:
-    return [
+    """Every training phrase of the package: the lists per language, then the labelled replies."""
+    listed = [
         phrase for language in Language for phrase in read_phrases(folder / f"{language.value}.txt", language)
     ]
+    return listed + read_replies(folder / "replies.csv")
 
 
 def _heaviest_stretch(pulls: Sequence[float]) -> tuple[int, int]:
@@ -294,7 +316,8 @@ def _words(seen: Seen, section: str) -> str | None:
 def _intent(seen: Seen, scores: Scores, *, in_danger: bool) -> Intent:
     """The one intent, in the order of conversation.md."""
     chances = {Intent(label): chance for label, chance in scores.exclusive.items()}
-    if "opt_out" in seen.sections or chances[Intent.OPT_OUT] >= _OPT_OUT_FROM:
+    signed = "opt_out" in seen.sections and chances[Intent.OPT_OUT] >= _SIGN_HOLDS_FROM
+    if signed or chances[Intent.OPT_OUT] >= _OPT_OUT_FROM:
         return Intent.OPT_OUT
     if in_danger:
         return max(_BESIDE_DANGER, key=lambda intent: chances[intent])
@@ -309,7 +332,9 @@ def _may_mean_stop(seen: Seen, scores: Scores, intent: Intent) -> bool:
     """In doubt whether consent is withdrawn (LAW-12): hold automatic texts and ask a person."""
     if intent is Intent.OPT_OUT:
         return False
-    return "doubt" in seen.sections or scores.exclusive[Intent.OPT_OUT.value] >= _DOUBT_FROM
+    # A sign of removal that the model is sure means something else is still a doubt: a person reads it.
+    signs = {"doubt", "opt_out"}
+    return bool(signs & seen.sections) or scores.exclusive[Intent.OPT_OUT.value] >= _DOUBT_FROM
 
 
 def _wanted_language(seen: Seen, expected: Language | None) -> Language | None:
@@ -329,14 +354,15 @@ def _explanation(reading: Reading, guess: Guess, seen: Seen, scores: Scores) -> 
         f"danger        {reading.danger or '-'} (model {scores.free[DANGER]:.0%})",
         *(f"barrier       {found.barrier}: {found.words!r}" for found in reading.barriers),
         f"whereabouts   {reading.whereabouts or '-'}",
-        f"wants         person {_yes(reading.wants_person)}, may mean stop {_yes(reading.may_mean_stop)},"
-        f" language {reading.wants_language or '-'}",
+        f"wants         person {_yes(reading.wants_person)}, language {reading.wants_language or '-'}",
+        f"may mean stop {_yes(reading.may_mean_stop)}",
         f"returns on    {reading.returns_on or '-'}",
         f"children      {', '.join(reading.named) or '-'}; everyone {_yes(reading.everyone)}",
         f"read as       {seen.spelled.line.strip()}",
         *(
-            f"sign          [{hit.section}] {seen.words_at(hit)!r} by the line {hit.line!r}"
+            f"sign          [{hit.section}] {seen.words_at(hit)!r} by the line {hit.line[:70]!r}"
             for hit in seen.hits
+            if hit.section != "filler"
         ),
     ]
     return "\n".join(lines)

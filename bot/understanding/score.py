@@ -100,9 +100,9 @@ class Report:
 
     def _labels(self) -> list[str]:
         lines = ["label                 texts  precision  recall    F1"]
-        for intent in Intent:
-            if intent in self.intents:
-                lines.append(_label_line(intent.value, self.intents[intent]))
+        lines += [
+            _label_line(intent.value, self.intents[intent]) for intent in Intent if intent in self.intents
+        ]
         lines.append("")
         lines += [
             _label_line(barrier.value, self.barriers[barrier])
@@ -113,9 +113,8 @@ class Report:
 
     def _confusions(self) -> list[str]:
         lines = ["said -> read instead"]
-        for (told, read), count in self.confusions.most_common(20):
-            lines.append(f"{count:4}  {told} -> {read}")
-        return lines
+        common = self.confusions.most_common(20)
+        return lines + [f"{count:4}  {told} -> {read}" for (told, read), count in common]
 
 
 def _count(counts: list[int], told: bool, read: bool) -> None:

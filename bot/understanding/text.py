@@ -56,7 +56,7 @@ def fold_character(character: str) -> str:
     digit = unicodedata.digit(character, None)
     if digit is not None and unicodedata.category(character) != "So":
         return str(digit)
-    parts = []
+    parts: list[str] = []
     for part in unicodedata.normalize("NFKD", character):
         if unicodedata.category(part) in {"Mn", "Me", "Cf"}:
             continue

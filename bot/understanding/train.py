@@ -3,6 +3,7 @@
 python -m bot.understanding.train
 """
 
+import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,8 +29,21 @@ def build(folder: Path = DATA / "model") -> None:
     lexica = Lexica.load()
     lexica.learn_words(phrases)
     folder.mkdir(exist_ok=True)
-    language_model(phrases).save(folder / "language.json")
-    meaning_model(phrases, lexica).save(folder / "meaning.json")
+    made_from = fingerprint()
+    for name, model in (
+        ("language", language_model(phrases)),
+        ("meaning", meaning_model(phrases, lexica)),
+    ):
+        model.made_from = made_from
+        model.save(folder / f"{name}.json")
+
+
+def fingerprint(folder: Path = DATA) -> str:
+    """A digest of the files the models are trained on: a model whose digest differs is out of date."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("lexicon/*.txt"), *folder.glob("phrases/*")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def language_model(phrases: Sequence[Phrase]) -> Linear:
