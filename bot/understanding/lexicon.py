@@ -181,11 +181,11 @@ class Lexicon:
 
     def learn_words(self, phrases: Iterable[str]) -> None:
         """Take the words of *phrases* as correctly spelled: they are neither mended nor mended away."""
-        for phrase in phrases:
-            self.vocabulary.update(self.forms_of(phrase))
-        self.ready()
+        self.know(form for phrase in phrases for form in self.forms_of(phrase))
 
-    def ready(self) -> None:
+    def know(self, words: Iterable[str]) -> None:
+        """Take *words* as correctly spelled."""
+        self.vocabulary.update(words)
         self._unmended = sorted(word for word in self.vocabulary if len(word) >= _MENDED_FROM)
 
     # Spelling

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Linear:
         self,
         exclusive: Sequence[str],
         free: Sequence[str],
-        weights: dict[str, list[float]],
+        weights: dict[str, Sequence[float]],
         bias: list[float],
         made_from: str = "",
     ) -> None:
@@ -86,8 +87,15 @@ class Linear:
 
     @classmethod
     def load(cls, path: Path) -> "Linear":
-        head, *rows = json.loads(path.read_text(encoding="utf-8"))
-        weights = {row[0]: row[1:] for row in rows}
+        """Read a line at a time into packed numbers: parsed in one piece it would take four times the memory."""
+        with path.open(encoding="utf-8") as lines:
+            next(lines)
+            head = json.loads(next(lines).rstrip(",\n"))
+            weights: dict[str, Sequence[float]] = {}
+            for line in lines:
+                if line.startswith("["):
+                    feature, *row = json.loads(line.rstrip(",\n"))
+                    weights[feature] = array("f", row)
         return cls(head["exclusive"], head["free"], weights, head["bias"], head["made_from"])
 
 
@@ -185,7 +193,7 @@ class _Learner:
                 weights[label] -= step * slope / math.sqrt(squares[label])
 
     def _finished(self) -> Linear:
-        kept: dict[str, list[float]] = {}
+        kept: dict[str, Sequence[float]] = {}
         for name, row in zip(self.names, self.weights, strict=True):
             pairs = [
                 number

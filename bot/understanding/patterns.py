@@ -77,6 +77,7 @@ class Compiler:
     def __init__(self, spelling: Spelling, classes: Mapping[str, list[str]] | None = None) -> None:
         self.spelling = spelling
         self.classes: dict[str, Slot] = {}
+        self._words: dict[str, list[Slot]] = {}
         for name, lines in (classes or {}).items():
             self.classes[name] = self._one_of([self._sequence(line) for line in lines])
 
@@ -133,7 +134,9 @@ class Compiler:
             if piece[1:] not in self.classes:
                 raise PatternError(f"{line!r}: there is no class {piece[1:]!r} above this line")
             return [self.classes[piece[1:]]], at + 1
-        return [self._word(form, piece, line) for form in self._forms(piece, line)], at + 1
+        if piece not in self._words:  # thousands of lines share a few thousand words
+            self._words[piece] = [self._word(form, piece, line) for form in self._forms(piece, line)]
+        return self._words[piece], at + 1
 
     def _group(self, pieces: list[str], at: int, line: str) -> tuple[Slot, int]:
         closing = ")" if pieces[at] == "(" else "]"

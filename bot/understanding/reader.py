@@ -25,6 +25,7 @@ DANGER = "danger"
 _LONGEST = 2_000  # characters read; ten segments are 1,600
 
 # Measured by cross-validation (score.py): the chance from which the model alone is believed.
+_DAY_ALONE = 4  # words: a text this short that names a day answers "when?"
 _DANGER_FROM = 0.3
 _DANGER_FROM_DENIED = 0.6  # where the lexicon knows a figure of speech or a toy
 _BARRIER_FROM = 0.5
@@ -78,6 +79,18 @@ class Lexica:
         if language is Language.VIETNAMESE and not _typed_with_tones(words):
             return self.toneless
         return self.by_language[language]
+
+    def load_words(self, path: Path) -> None:
+        """Take the words of the training phrases as correctly spelled, from the list kept beside the models."""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            code, _, words = line.partition(": ")
+            self.by_language[Language(code)].know(words.split())
+
+    def save_words(self, path: Path) -> None:
+        lines = [
+            f"{code.value}: {' '.join(sorted(one.vocabulary))}" for code, one in self.by_language.items()
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def learn_words(self, phrases: Sequence[Phrase]) -> None:
         for language, lexicon in self.by_language.items():
@@ -164,7 +177,7 @@ class Understanding:
     def load(cls) -> "Understanding":
         """Read the package's own data files; nothing else is opened, now or later."""
         lexica = Lexica.load()
-        lexica.learn_words(all_phrases())
+        lexica.load_words(DATA / "model" / "words.txt")
         return cls(
             Keywords.from_file(DATA / "keywords.txt"),
             lexica,
@@ -216,7 +229,7 @@ class Understanding:
             and not asks_for_person
             and _may_mean_stop(seen, scores, intent),
             wants_language=_wanted_language(seen, expected) if intent is Intent.CHANGE_LANGUAGE else None,
-            returns_on=self._returns_on(seen, today) if today is not None else None,
+            returns_on=self._returns_on(seen, today, says_why=bool(barriers)) if today is not None else None,
             named=named_in(cut, names),
             everyone="everyone" in seen.sections,
         )
@@ -260,14 +273,20 @@ class Understanding:
         first, last = _heaviest_stretch(pulls)
         return seen.text[seen.spelled.places[first][0] : seen.spelled.places[last][1]]
 
-    def _returns_on(self, seen: Seen, today: date) -> date | None:
+    def _returns_on(self, seen: Seen, today: date, *, says_why: bool) -> date | None:
         lexicon = self._lexica.of(seen.language, seen.words)
         returns = [(hit.first, hit.last) for hit in seen.hits if hit.section == "returns"]
+        forms = seen.spelled.forms
+        # "Monday hopefully", to our "write a day": the whole text is the day. "Sick today" says why.
+        alone = not returns and 0 < len(forms) <= _DAY_ALONE and not seen.sections & _BARRIERS
+        if alone:
+            returns = [(0, len(forms) - 1)]
         if not returns:
             return None
-        return slashed_day(seen.text, seen.language, today) or named_day(
-            seen.spelled.forms, returns, lexicon.settings["dates"], today
+        day = slashed_day(seen.text, seen.language, today) or named_day(
+            forms, returns, lexicon.settings["dates"], today
         )
+        return None if alone and day == today else day
 
     def explain(
         self,

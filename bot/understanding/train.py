@@ -29,6 +29,7 @@ def build(folder: Path = DATA / "model") -> None:
     lexica = Lexica.load()
     lexica.learn_words(phrases)
     folder.mkdir(exist_ok=True)
+    lexica.save_words(folder / "words.txt")
     made_from = fingerprint()
     for name, model in (
         ("language", language_model(phrases)),
