@@ -229,7 +229,7 @@ class Understanding:
             and not asks_for_person
             and _may_mean_stop(seen, scores, intent),
             wants_language=_wanted_language(seen, expected) if intent is Intent.CHANGE_LANGUAGE else None,
-            returns_on=self._returns_on(seen, today, says_why=bool(barriers)) if today is not None else None,
+            returns_on=self._returns_on(seen, today) if today is not None else None,
             named=named_in(cut, names),
             everyone="everyone" in seen.sections,
         )
@@ -273,7 +273,7 @@ class Understanding:
         first, last = _heaviest_stretch(pulls)
         return seen.text[seen.spelled.places[first][0] : seen.spelled.places[last][1]]
 
-    def _returns_on(self, seen: Seen, today: date, *, says_why: bool) -> date | None:
+    def _returns_on(self, seen: Seen, today: date) -> date | None:
         lexicon = self._lexica.of(seen.language, seen.words)
         returns = [(hit.first, hit.last) for hit in seen.hits if hit.section == "returns"]
         forms = seen.spelled.forms
