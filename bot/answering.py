@@ -125,6 +125,7 @@ def return_to_bot(
     if conversation.owner is not Owner.STAFF:
         raise NotPossible("Nobody has taken this conversation, so there is nothing to return.")
     _only_by_its_owner(session, conversation, staff_id)
+    consent.release(session, conversation.phone_id)
     advance(session, conversation_id, StaffReturned(), script=script, now=now, by=By(staff_id=staff_id))
     handoffs.resolve(session, conversation_id, staff_id, "returned to the bot", now)
     _audit(session, staff_id, "return_to_bot", conversation_id, now)
@@ -155,6 +156,8 @@ def resolve(
     conversation.owner, conversation.staff_id, conversation.silence_at = Owner.NOBODY, None, None
     conversation.touched_at = now
     outbox.drop_queued(session, conversation_id)
+    # A person has read the thread: a doubt about STOP is decided, an opt-out itself stays.
+    consent.release(session, conversation.phone_id)
     if accounted_for:
         ledger.record(session, [child.id for child in about], conversation.day, Outcome.EXPLAINED, now)
     _audit(session, staff_id, "resolve", conversation_id, now)

@@ -5,7 +5,6 @@ claimed before it is handed over: a crash between the two leaves it unknown rath
 """
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -318,12 +317,3 @@ def count(session: Session, name: str, day: date, by: int = 1) -> None:
 
 def count_refusal(session: Session, name: str, now: datetime) -> None:
     count(session, name, now.date())
-
-
-def unsent_before(session: Session, moment: datetime) -> Iterable[int]:
-    """Texts that were due before *moment* and still wait: the sender is behind, or stands still."""
-    return session.scalars(
-        select(OutboundText.id).where(
-            OutboundText.state == TextState.QUEUED, OutboundText.not_before < moment
-        )
-    )

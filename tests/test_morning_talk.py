@@ -253,3 +253,22 @@ def test_an_excused_absence_is_not_asked_about_and_is_accounted_for(town: Town) 
     assert not town.provider.book
     counts = town.ledger()
     assert (counts.absent, counts.accounted_for) == (1, 1)
+
+
+def test_a_held_number_is_released_when_a_person_has_read_the_doubt_but_an_opt_out_stays(town: Town) -> None:
+    """LAW-12: the doubt is put before a person, and that person's word ends it."""
+    number = a_family(town, "en")
+    town.morning()
+    conversation = town.conversation().id
+    with town.database.begin() as session:
+        phone = a_phone(session, number).id
+        consent.hold(session, phone, town.now)
+        consent.opt_out(session, phone, "family", town.now)
+        member = a_staff_member(session, session.query(School).one())
+        answering.take(session, conversation, member.id, script=town.script, now=town.now)
+        answering.return_to_bot(session, conversation, member.id, script=town.script, now=town.now)
+
+    with town.database.begin() as session:
+        read = a_phone(session, number)
+        assert not read.held
+        assert read.opted_out

@@ -88,10 +88,6 @@ class Database:
             if undo:
                 transaction.rollback()
 
-    @property
-    def is_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
-
     def close(self) -> None:
         self.engine.dispose()
 

@@ -1,9 +1,8 @@
 """Scores any labelled file of texts, per language and per label, and cross-validates what was trained.
 
-python -m bot.understanding.score FILE.csv [--predictions OUT.csv] [--folds 5]
+`presente understand --file FILE.csv [--predictions OUT.csv] [--folds 5]` prints it.
 """
 
-import argparse
 import csv
 import hashlib
 from collections import Counter, defaultdict
@@ -243,20 +242,3 @@ def trained_on(phrases: Sequence[Phrase]) -> Understanding:
 
 def as_phrase(row: Row) -> Phrase:
     return Phrase(row.language, row.text, row.intent, row.barriers, row.danger)
-
-
-def main() -> None:
-    """Print the report of a file; with --folds, by cross-validation."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--predictions", type=Path)
-    parser.add_argument("--folds", type=int, default=0)
-    asked = parser.parse_args()
-    rows = read_rows(asked.file)
-    print(cross_validate(rows, asked.folds) if asked.folds else score(rows))
-    if asked.predictions:
-        write_predictions(rows, asked.predictions)
-
-
-if __name__ == "__main__":
-    main()
