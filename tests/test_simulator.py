@@ -1,13 +1,16 @@
 """Phones on this machine: what reached them is in the book, and each word on delivery is given once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.provider import Accepted, Fault, Outgoing, ReceiptHeld, Refused, SendFailed
+from bot.provider import Accepted, Line, Listed, Outgoing, ReceiptHeld, Refused, SendFailed, meaning
 from bot.provider.simulator import Simulator
+
+NOON = datetime(2021, 10, 22, 16, 0, tzinfo=UTC)
 
 
 def text(to: str = "+18605550123", ours: str = "t1") -> Outgoing:
@@ -15,23 +18,23 @@ def text(to: str = "+18605550123", ours: str = "t1") -> Outgoing:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "fault"),
+    ("number", "code"),
     [
-        ("+15005550001", "21211", Fault.DEAD),
-        ("+15005550002", "21612", Fault.DEAD),
-        ("+15005550003", "21408", Fault.SENDER),
-        ("+15005550004", "21610", Fault.OPTED_OUT),
-        ("+15005550009", "21614", Fault.LANDLINE),
+        ("+15005550001", "21211"),
+        ("+15005550002", "21612"),
+        ("+15005550003", "21408"),
+        ("+15005550004", "21610"),
+        ("+15005550009", "21614"),
     ],
 )
-def test_twilios_magic_numbers_refuse_as_they_do_there(number: str, code: str, fault: Fault) -> None:
-    """TW-109; the faults are those of the real adapter."""
+def test_twilios_magic_numbers_refuse_as_they_do_there(number: str, code: str) -> None:
+    """TW-109; what a code means is the same as with the real adapter."""
     phones = Simulator()
 
     with pytest.raises(Refused) as refused:
         phones.send(text(number))
 
-    assert (refused.value.code, refused.value.fault) == (code, fault)
+    assert refused.value.meaning == meaning.of(code)
     assert phones.book == []
     assert list(phones.receipts()) == []
 
@@ -84,5 +87,32 @@ def test_many_senders_at_once_lose_nothing() -> None:
     assert len(phones.book) == 200
 
 
-def test_there_is_never_trouble_with_phones_of_this_machine() -> None:
-    assert Simulator().trouble() == ""
+def test_the_list_has_what_reached_a_number_and_nothing_else() -> None:
+    """TW-60: a text whose answer was lost is found there by its words."""
+    phones = Simulator()
+    accepted = phones.send(text())
+    phones.send(text(to="+18605550124", ours="t2"))
+
+    assert phones.sent_to("+18605550123", NOON) == [
+        Listed(accepted.sid, "Is Maya well?", "delivered", "", NOON)
+    ]
+    assert phones.sent_to("+18605550125", NOON) == []
+
+
+def test_a_simulator_knows_nothing_of_carriers_and_has_no_trouble() -> None:
+    phones = Simulator()
+
+    assert phones.sender == "simulator"
+    assert phones.trouble() == []
+    assert phones.arrived(NOON) == []
+    assert phones.line("+18605550123") is Line.OTHER
+    assert list(phones.deactivated(NOON.date())) == []
+
+
+def test_redacting_leaves_what_the_phone_shows() -> None:
+    phones = Simulator()
+
+    phones.redact(phones.send(text()).sid)
+    phones.redact("SIM of nothing")
+
+    assert phones.book == [text()]

@@ -2,22 +2,25 @@
 
 import threading
 from collections.abc import Iterable
+from datetime import date, datetime
 
 from bot.phone import PhoneNumber, PhoneRefused
-from bot.provider import Accepted, Fault, Outgoing, ReceiptHeld, Refused
+from bot.provider import Accepted, Arrived, Line, Listed, Outgoing, ReceiptHeld, Refused, meaning
 
 # The numbers with which Twilio lets a program rehearse its errors (TW-109).
 _MAGIC = {
-    "+15005550001": ("21211", Fault.DEAD, "the number does not exist"),
-    "+15005550002": ("21612", Fault.DEAD, "the number cannot be reached"),
-    "+15005550003": ("21408", Fault.SENDER, "texts to that country are switched off"),
-    "+15005550004": ("21610", Fault.OPTED_OUT, "the family opted out"),
-    "+15005550009": ("21614", Fault.LANDLINE, "the number cannot receive texts"),
+    "+15005550001": "21211",
+    "+15005550002": "21612",
+    "+15005550003": "21408",
+    "+15005550004": "21610",
+    "+15005550009": "21614",
 }
 
 
 class Simulator:
     """Keeps a book of what reached which phone; tests and the demo read it."""
+
+    sender = "simulator"
 
     def __init__(self) -> None:
         self.book: list[Outgoing] = []
@@ -25,24 +28,46 @@ class Simulator:
         self._lock = threading.Lock()
 
     def send(self, text: Outgoing) -> Accepted:
+        if text.to in _MAGIC:
+            raise Refused(meaning.of(_MAGIC[text.to]))
         try:
             PhoneNumber.parse(text.to)
         except PhoneRefused:
-            if text.to not in _MAGIC:
-                raise Refused("the number is not valid", "21211", Fault.DEAD) from None
-        if text.to in _MAGIC:
-            code, fault, sentence = _MAGIC[text.to]
-            raise Refused(sentence, code, fault)
+            raise Refused(meaning.of("21211")) from None
         with self._lock:
             self.book.append(text)
-            sid = f"SIM{text.token}"
-            self._held.append(ReceiptHeld(text.token, sid, "delivered"))
-        return Accepted(sid, "queued")
+            self._held.append(ReceiptHeld(text.token, _sid(text), "delivered"))
+        return Accepted(_sid(text), "queued")
 
     def receipts(self) -> Iterable[ReceiptHeld]:
         with self._lock:
             held, self._held = self._held, []
         return held
 
-    def trouble(self) -> str:
-        return ""
+    def sent_to(self, number: str, since: datetime) -> list[Listed]:
+        """Every text to that number: the book keeps no times, so each is said to be of *since*."""
+        with self._lock:
+            return [
+                Listed(_sid(text), text.body, "delivered", "", since)
+                for text in self.book
+                if text.to == number
+            ]
+
+    def arrived(self, since: datetime) -> list[Arrived]:  # noqa: ARG002 - the page of phones posts each at once
+        return []
+
+    def line(self, number: str) -> Line:  # noqa: ARG002 - invented numbers have no line
+        return Line.OTHER
+
+    def deactivated(self, day: date) -> Iterable[str]:  # noqa: ARG002 - nor does a carrier give them up
+        return ()
+
+    def redact(self, sid: str) -> None:
+        """Keep the text: the book is the phones' memory, not a provider's copy."""
+
+    def trouble(self) -> list[str]:
+        return []
+
+
+def _sid(text: Outgoing) -> str:
+    return f"SIM{text.token}"
