@@ -1,6 +1,6 @@
 # Everything a newcomer needs: python3 (3.11 or later), pip and make. Each target builds .venv by itself.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench lock lock-check texts clean
+.PHONY: help demo test soak chaos check bench lock lock-check texts clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -37,6 +37,13 @@ test: .venv/.dev ## The whole suite, on SQLite and, where a server answers, Post
 soak: .venv/.dev ## The promises, for as long as it takes: thousands of random mornings, and the whole year
 	@PRESENTE_SOAK=$${PRESENTE_SOAK:-1000} $(BIN)/pytest -n0 tests/test_promises.py
 	@$(BIN)/presente replay --from 2021-08-23 --to 2022-05-27
+	@$(MAKE) --no-print-directory chaos
+
+# Each prints its seed; add --seed to one of these lines to see the same storm again.
+chaos: .venv/.dev ## 2,500 texts while processes and PostgreSQL are killed a hundred times, and who got what
+	@$(BIN)/python -m tests.chaos --database postgresql --kills 100 --restarts 5
+	@$(BIN)/python -m tests.chaos --database sqlite --kills 100
+	@$(BIN)/python -m tests.chaos --inbound --texts 1000 --kills 25 --restarts 5
 
 check: .venv/.dev ## Lint, types, imports, flows, catalogues, migrations, lock files
 	$(BIN)/ruff check .
@@ -64,11 +71,23 @@ lock: .venv/.dev ## Resolve the lock files anew from pyproject.toml
 	$(BIN)/uv $(LOCK) --group build -o requirements.lock
 	$(BIN)/uv $(LOCK) --group build --group dev -c requirements.lock -o requirements-dev.lock
 
+# What other people's bots need lives apart: not one of its packages is the program's.
+.venv-bench/.made: benchmarks/peers/requirements.lock
+	@echo "Installing the peers of the benchmarks (once) ..."
+	@rm -rf .venv-bench
+	@$(PYTHON) -m venv .venv-bench 2>/dev/null || \
+		{ rm -rf .venv-bench; $(PYTHON) -m venv --without-pip .venv-bench && \
+		$(PYTHON) -m pip --python .venv-bench/bin/python install -q pip; }
+	@.venv-bench/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 bench: .venv/.dev ## What is fast, each beside a limit measured in the same run
-	@$(BIN)/python -m benchmarks
+	@$(MAKE) --no-print-directory .venv-bench/.made || \
+		echo "The peers could not be installed here; everything else is measured without them."
+	@$(BIN)/python -m benchmarks $(WHAT)
 
 texts: .venv/.run ## Bring every catalogue up to the lines the flows say
 	@$(BIN)/presente texts update
 
 clean: ## Remove what was built here
-	@rm -rf .venv .demo build *.egg-info
+	@rm -rf .venv .venv-bench .demo build *.egg-info

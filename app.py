@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from bot.advance import Script
     from bot.clock import Clock
     from bot.conversation.flow import Flows
+    from bot.outbox import Pace
     from bot.policy import Policy
     from bot.provider import Provider
     from bot.schedule import Worker
     from bot.settings import Settings
+    from bot.store.bell import Bell
     from bot.store.session import Database
     from bot.texts import Line, Texts
     from bot.understanding import Understanding
@@ -113,7 +116,31 @@ class Program:
             chat_links=chosen.chat_links,
             chat_days=chosen.chat_days,
             public_url=chosen.public_url,
+            unexplained_is_unexcused=chosen.unexplained_is_unexcused,
+            segments_per_second=self.pace.segments_per_second,
+            segments_a_day=self.pace.segments_a_day,
+            long_run=chosen.long_run,
         )
+
+    @cached_property
+    def pace(self) -> Pace:
+        """What the sender may send. A new Twilio number may send one segment a second; the simulator, any."""
+        from bot.outbox import Pace
+
+        chosen = self.settings
+        if chosen.provider == "simulator":
+            return Pace("simulator", chosen.segments_per_second, chosen.segments_a_day)
+        return Pace(
+            chosen.twilio_messaging_service or chosen.twilio_from,
+            chosen.segments_per_second or 1.0,
+            chosen.segments_a_day,
+        )
+
+    @cached_property
+    def bell(self) -> Bell:
+        from bot.store.bell import Bell
+
+        return Bell(self.unready_database)
 
     @cached_property
     def script(self) -> Script:
@@ -143,24 +170,39 @@ class Program:
             messaging_service=chosen.twilio_messaging_service,
             callback_base=chosen.public_url,
             api_base=chosen.twilio_api_base,
+            at_once=chosen.sending_at_once,
         )
 
     @cached_property
     def worker(self) -> Worker:
-        from bot.schedule import Worker
+        from bot.schedule import Habits, Worker
 
+        chosen = self.settings
         return Worker(
             database=self.database,
             provider=self.provider,
             script=self.script,
             understanding=self.understanding,
             clock=self.clock,
+            bell=self.bell,
+            habits=Habits(
+                pace=self.pace,
+                at_once=chosen.sending_at_once,
+                lease=timedelta(seconds=chosen.lease_seconds),
+                settle_after=timedelta(seconds=chosen.settle_after_seconds),
+                spool=Path(chosen.spool_folder),
+                lookup=chosen.twilio_lookup,
+                deactivations=chosen.twilio_deactivations,
+                redact_after=timedelta(days=chosen.twilio_redact_after_days),
+                ping=chosen.morning_ping_url,
+            ),
         )
 
-    def web(self, *, with_worker: bool = False) -> Flask:
-        """The pages and webhooks; *with_worker* wakes the worker of this process when a text arrives."""
-        from bot.provider.twilio import Signatures
+    def web(self) -> Flask:
+        """The pages and webhooks. What arrives there rings the bell, which wakes the workers."""
+        from bot.provider.signatures import Signatures
         from bot.settings import SettingsRefused
+        from bot.store import migrate
         from bot.web import Parts, create_app
 
         secret = self.settings.secret_key.get_secret_value()
@@ -176,9 +218,12 @@ class Program:
                 script=self.script,
                 secret_key=secret,
                 public_url=self.settings.public_url,
-                signed=Signatures(self.settings.auth_tokens).signed,
+                signed_pairs=Signatures(self.settings.auth_tokens).signed_pairs,
                 simulated_phones=self.settings.provider == "simulator" and self.settings.simulated_phones,
-                wake=self.worker.wake if with_worker else lambda: None,
+                wake=self.bell.ring,
+                spool=Path(self.settings.spool_folder),
+                metrics_token=self.settings.metrics_token.get_secret_value(),
+                migration=migrate.head(self.migrations_folder),
             )
         )
 

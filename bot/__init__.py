@@ -12,19 +12,19 @@ each other. import-linter holds it, and a new module fails until it is placed he
 
 app.py
 web | schedule | cli
-rehearsal | transcript | walk | drawing | chat
-inbound | outreach | roster | answering | delivery | timeline
-advance | casework
-handoffs | ledger
+rehearsal | transcript | walk | drawing | chat | wishes
+inbound | outreach | roster | answering | delivery | timeline | upkeep | ladder | watch
+advance | casework | opening
+handoffs | ledger | wording | arrivals | talks | measures
 outbox
 consent
-attendance | staff | chat_links
+attendance | staff | chat_links | stopping | counters | ticks | spool
 store | provider
 conversation | understanding | texts
 policy
 clock | phone | settings | language | vocabulary
 errors
 
-Each outside library has one door: Flask in web, Twilio in provider/twilio.py, APScheduler in
+Each outside library has one door: Flask in web, Twilio in provider, APScheduler in
 schedule.py, click in cli.py, SQLAlchemy from store up to the journeys, Babel in texts.py.
 """

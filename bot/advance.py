@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import assert_never
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from bot import chat_links, consent, handoffs, ledger, outbox
+from bot import chat_links, consent, handoffs, ledger, outbox, talks, wording
 from bot.clock import school_day
 from bot.conversation.effects import (
     DropQueued,
@@ -29,6 +30,8 @@ from bot.conversation.flow import Flows
 from bot.conversation.state import (
     Begin,
     Child,
+    End,
+    Ended,
     Heard,
     Message,
     NotStarted,
@@ -36,30 +39,28 @@ from bot.conversation.state import (
     State,
     Waiting,
     WithStaff,
+    asked_about,
     from_json,
     to_json,
 )
 from bot.conversation.turn import turn
 from bot.language import Language
 from bot.policy import Policy
-from bot.store.tables import (
-    BarrierFound,
-    Channel,
-    Conversation,
-    ConversationStudent,
-    Guardian,
-    School,
-    Student,
-)
-from bot.texts import Rendered, Texts, Values
+from bot.store.prepared import Change
+from bot.store.tables import BarrierFound, Channel, Guardian
+from bot.talks import StudentNamed, Talk
+from bot.texts import Texts
 from bot.understanding import Reading
-from bot.vocabulary import Intent, Keyword, Owner, Purpose, Queue, Urgency
+from bot.vocabulary import Intent, Keyword, Outcome, Owner, Purpose, Queue, Urgency
 
 # What a family can read on its page only while it looks at it; the page waits that long for an answer.
 _ON_THE_PAGE_FOR = timedelta(hours=12)
 
 # An answer the law or danger asks for is of no use hours later.
 _URGENT_FOR = timedelta(minutes=30)
+# The one text that confirms a STOP may come no later (LAW-13); HELP is answered all the same (LAW-32).
+_CONFIRM_WITHIN = timedelta(minutes=5)
+_HELP = "everywhere.help"
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,11 @@ def open_conversation(
     now: datetime,
 ) -> int:
     """A talk that has not begun: nothing was asked yet, and nobody owns it."""
-    children = _children(session, students)
-    conversation = Conversation(
+    session.flush()
+    children = talks.children(session, students)
+    return talks.open_one(
+        session,
+        [child.id for child in children],
         phone_id=phone_id,
         guardian_id=guardian_id,
         school_id=school_id,
@@ -142,17 +146,11 @@ def open_conversation(
         state=to_json(NotStarted(children)),
         owner=Owner.NOBODY,
         staff_id=None,
+        channel=Channel.SMS,
         silence_at=None,
         opened_at=now,
         touched_at=now,
     )
-    session.add(conversation)
-    session.flush()
-    session.add_all(
-        ConversationStudent(conversation_id=conversation.id, student_id=child.id) for child in children
-    )
-    session.flush()
-    return conversation.id
 
 
 def begin(
@@ -162,9 +160,10 @@ def begin(
 
     *opening* is the node to open with, where it is not the flow's own start.
     """
-    conversation = session.get_one(Conversation, conversation_id)
-    about = _children(session, _students(session, conversation_id))
-    advance(session, conversation.id, Begin(about, node=opening), script=script, now=now)
+    session.flush()
+    talk = talks.locked(session, conversation_id)
+    about = tuple(Child(student.id, student.name) for student in talks.about(session, conversation_id))
+    advance_locked(session, talk, Begin(about, node=opening), script=script, now=now)
 
 
 def advance(
@@ -180,35 +179,73 @@ def advance(
 
     All of it happens in the caller's transaction, or none of it. Nothing is sent here.
     """
-    conversation = session.get_one(
-        Conversation, conversation_id, with_for_update=True, populate_existing=True
-    )
-    before = from_json(conversation.state)
-    after, effects = turn(before, message, script.flows)
-    _Application(session, conversation, script, now, by or By()).apply(effects)
-    _save(conversation, after, by or By(), message, script, now)
     session.flush()
+    talk = talks.locked(session, conversation_id)
+    return advance_locked(session, talk, message, script=script, now=now, by=by)
+
+
+def advance_locked(
+    session: Session,
+    talk: Talk,
+    message: Message,
+    *,
+    script: Script,
+    now: datetime,
+    by: By | None = None,
+    silent: bool = False,
+) -> State:
+    """The same for a talk that the caller has locked. *silent*: nothing is said but the safety text."""
+    after, effects = turn(from_json(talk.state), message, script.flows)
+    if silent:
+        effects = tuple(
+            effect for effect in effects if not isinstance(effect, Say) or effect.purpose is Purpose.SAFETY
+        )
+    applied = _Application(session, talk, script, now, by or By())
+    applied.apply(effects)
+    talks.save(session, _standing_at(applied.talk, after, by or By(), message, script, now), now)
     return after
 
 
-def _save(
-    conversation: Conversation, state: State, by: By, message: Message, script: Script, now: datetime
-) -> None:
-    conversation.state = to_json(state)
-    conversation.touched_at = now
-    conversation.silence_at = None
+def hand_over(
+    session: Session, talk: Talk, *, why: str, urgency: Urgency, script: Script, now: datetime
+) -> Talk:
+    """The bot's part ends here without a word, and a person reads; returns the talk as it stands then.
+
+    What has ended for another reason stays as it ended, and whoever has the talk keeps it.
+    """
+    state = from_json(talk.state)
+    about = tuple(child.id for child in asked_about(state))
+    effects: list[Effect] = [HandOff(Queue.ENGAGEMENT, urgency, why)]
+    if not isinstance(state, (WithStaff, Ended)) or state == Ended(End.CLOSED, asked_about(state)):
+        state = Ended(End.WITH_A_PERSON, asked_about(state))
+        effects += [DropQueued(), RecordOutcome(Outcome.WITH_A_PERSON, about)]
+    applied = _Application(session, talk, script, now, By())
+    applied.apply(tuple(effects))
+    after = _standing_at(applied.talk, state, By(), None, script, now)
+    talks.save(session, after, now)
+    return after
+
+
+def _standing_at(
+    talk: Talk, state: State, by: By, message: Message | None, script: Script, now: datetime
+) -> Talk:
+    """The talk as it stands after a turn that led to *state*."""
+    talk = talk._replace(state=to_json(state), silence_at=None)
     match state:
         case WithStaff():
-            conversation.owner = Owner.STAFF
-            if isinstance(message, StaffTook):
-                conversation.staff_id = by.staff_id
+            taker = by.staff_id if isinstance(message, StaffTook) else talk.staff_id
+            return talk._replace(owner=Owner.STAFF, staff_id=taker)
         case Waiting(flow=flow, node=name):
-            conversation.owner, conversation.staff_id = Owner.BOT, None
             found = script.flows.flows.get(flow)
-            conversation.flow, conversation.flow_version = flow, found.version if found else ""
-            conversation.silence_at = _silence_at(flow, name, script, now)
+            return talk._replace(
+                owner=Owner.BOT,
+                staff_id=None,
+                flow=flow,
+                flow_version=found.version if found else "",
+                silence_at=_silence_at(flow, name, script, now),
+            )
         case _:
-            conversation.owner, conversation.staff_id = Owner.NOBODY, None
+            return talk._replace(owner=Owner.NOBODY, staff_id=None)
 
 
 def _silence_at(flow: str, name: str, script: Script, now: datetime) -> datetime | None:
@@ -216,30 +253,44 @@ def _silence_at(flow: str, name: str, script: Script, now: datetime) -> datetime
     return now + timedelta(minutes=node.wait) if node and node.wait else now
 
 
-def _students(session: Session, conversation_id: int) -> list[int]:
-    return list(
-        session.scalars(
-            select(ConversationStudent.student_id)
-            .where(ConversationStudent.conversation_id == conversation_id)
-            .order_by(ConversationStudent.student_id)
-        )
+# --- the effects of a turn --------------------------------------------------------------------------------
+
+_THIS_BARRIER = (
+    BarrierFound.conversation_id == bindparam("talk"),
+    BarrierFound.student_id == bindparam("student"),
+    BarrierFound.code == bindparam("barrier"),
+    BarrierFound.resolved_at.is_(None),
+)
+_BARRIER = ("student_id", "conversation_id", "guardian_id", "code", "words", "opened_at")
+# One statement: what the family says twice is one barrier, and nobody asks first whether it is known.
+_ADD_BARRIER = Change(
+    insert(BarrierFound).from_select(
+        [*_BARRIER],
+        select(*(bindparam(name, type_=BarrierFound.__table__.c[name].type) for name in _BARRIER)).where(
+            ~exists().where(*_THIS_BARRIER)
+        ),
     )
+)
+_ADD_WORDS = Change(
+    update(BarrierFound).where(*_THIS_BARRIER, BarrierFound.words == "").values(words=bindparam("told"))
+)
+_NAME_RETURN = Change(
+    update(BarrierFound)
+    .where(
+        BarrierFound.conversation_id == bindparam("talk"),
+        BarrierFound.student_id == bindparam("student"),
+        BarrierFound.resolved_at.is_(None),
+    )
+    .values(returns_on=bindparam("named"))
+)
 
 
-def _children(session: Session, students: Sequence[int]) -> tuple[Child, ...]:
-    found = session.scalars(select(Student).where(Student.id.in_(students)).order_by(Student.id))
-    return tuple(Child(student.id, student.first_name) for student in found)
-
-
-@dataclass
 class _Application:
-    """Applies the effects of one turn, in order."""
+    """Applies the effects of one turn, in order. `talk` is the conversation as it stands meanwhile."""
 
-    session: Session
-    conversation: Conversation
-    script: Script
-    now: datetime
-    by: By
+    def __init__(self, session: Session, talk: Talk, script: Script, now: datetime, by: By) -> None:
+        self.session, self.talk, self.script, self.now, self.by = session, talk, script, now, by
+        self.still_closed = False
 
     def apply(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
@@ -254,40 +305,34 @@ class _Application:
             case RecordReturn():
                 self._record_return(effect)
             case RecordOutcome(outcome=outcome, about=about):
-                ledger.record(self.session, about, self.conversation.day, outcome, self.now)
+                ledger.record(self.session, about, self.talk.day, outcome, self.now)
             case HandOff():
                 self._hand_off(effect)
             case TellStaff():
-                if not handoffs.family_wrote(self.session, self.conversation.id, self.now):
+                if not handoffs.family_wrote(self.session, self.talk.id, self.now):
                     # The case was closed at the desk meanwhile: the family must not write into a void.
                     self._hand_off(HandOff(Queue.ENGAGEMENT, Urgency.P2, "wrote_again"))
             case StopTexting():
                 consent.opt_out(
                     self.session,
-                    self.conversation.phone_id,
+                    self.talk.phone_id,
                     self._source(),
                     self.now,
                     inbound_text_id=self.by.inbound_text_id,
                 )
             case ResumeTexting():
-                consent.opt_in(
-                    self.session,
-                    self.conversation.phone_id,
-                    self._source(),
-                    self.now,
-                    inbound_text_id=self.by.inbound_text_id,
-                )
+                self._resume()
             case HoldTexting():
                 consent.hold(
                     self.session,
-                    self.conversation.phone_id,
+                    self.talk.phone_id,
                     self.now,
                     inbound_text_id=self.by.inbound_text_id,
                 )
             case MarkWrongNumber():
                 consent.mark_wrong_number(
                     self.session,
-                    self.conversation.phone_id,
+                    self.talk.phone_id,
                     self._source(),
                     self.now,
                     inbound_text_id=self.by.inbound_text_id,
@@ -295,45 +340,54 @@ class _Application:
             case SpeakLanguage(language=language):
                 self._speak(language)
             case DropQueued():
-                outbox.drop_queued(self.session, self.conversation.id)
+                outbox.drop_queued(self.session, self.talk.id)
             case _:
                 assert_never(effect)
 
     def _source(self) -> str:
         return "staff" if self.by.staff_id is not None else "family"
 
+    def _resume(self) -> None:
+        resumed = consent.opt_in(
+            self.session,
+            self.talk.phone_id,
+            self._source(),
+            self.now,
+            inbound_text_id=self.by.inbound_text_id,
+        )
+        if not resumed:
+            # Staff took the wish down: a person asks, and the family is promised nothing by itself.
+            self.still_closed = True
+            self._hand_off(HandOff(Queue.ENGAGEMENT, Urgency.P2, "wants_texts_again"))
+
     def _say(self, say: Say) -> None:
-        if self.script.policy.hold_untranslated and not self._speaks(say):
+        if self.still_closed and say.purpose is Purpose.CONSENT:
+            return
+        policy = self.script.policy
+        if policy.hold_untranslated and not self._speaks(say):
             self._hand_off(HandOff(Queue.ENGAGEMENT, Urgency.P1, "no_translation"))
             return
-        schools = self._schools(say.about)
-        zone = handoffs.zone_of(self.session, self.conversation.school_id)
-        promised = None
-        if say.urgency is not None:
-            promised = handoffs.due(
-                self.session, say.urgency, self.conversation.school_id, self.script.policy, self.now
-            )
-        values = Values(
-            students=self._first_names(say.about),
-            schools=schools,
-            by=promised,
-            now=self.now,
-            zone=zone,
-            district=self._district(),
-            office_phone=self.script.policy.office_phone,
-            day=say.day,
+        district = policy.district_name or self.talk.district or "School"
+        facts = wording.Facts(
+            students=tuple(student.name for student in self._students if student.id in say.about),
+            schools=self._schools(say.about) or (district,),
+            zone=self.talk.zone,
+            district=district,
+            language=self.talk.language,
         )
-        rendered = self.script.texts.render(say.key, say.line, values, self.conversation.language)
-        if say.purpose is Purpose.CHECK_IN and self.script.policy.chat_links:
-            rendered = self._with_a_link(rendered)
+        promised = self._due(say.urgency) if say.urgency is not None else None
+        rendered = wording.words(
+            say, facts, texts=self.script.texts, policy=policy, now=self.now, promised=promised
+        )
         channel = self._channel(say.purpose)
-        not_before, not_after = self._when(say.purpose, channel)
+        not_before, not_after = self._when(say, channel)
         outbox.queue(
             self.session,
             rendered,
-            conversation_id=self.conversation.id,
-            phone_id=self.conversation.phone_id,
+            conversation_id=self.talk.id,
+            phone_id=self.talk.phone_id,
             purpose=say.purpose,
+            law=policy.law(say.purpose),
             not_before=not_before,
             not_after=not_after,
             now=self.now,
@@ -341,28 +395,22 @@ class _Application:
             channel=channel,
         )
 
-    def _with_a_link(self, said: Rendered) -> Rendered:
-        """The way to the family's chat page, on a line of its own; the link itself is made when the text leaves."""
-        link = chat_links.address(self.script.policy.public_url)
-        return self.script.texts.with_more(said, "chat.link", Values(link=link))
-
     def _channel(self, purpose: Purpose) -> Channel:
         """What the program begins by itself goes to the phone; what answers goes where the family writes."""
         if purpose in (Purpose.CHECK_IN, Purpose.REMINDER):
             return Channel.SMS
-        return chat_links.channel_to(self.session, self.conversation, self.now)
+        return chat_links.channel_to(self.session, self.talk, self.now)
 
     def _speaks(self, say: Say) -> bool:
         """Whether the family's language has this line; the safety text never waits for a translation."""
-        language = self.conversation.language
-        known = self.script.texts.translation(say.key, say.line, language) is not None
+        known = self.script.texts.translation(say.key, say.line, self.talk.language) is not None
         return known or say.purpose is Purpose.SAFETY
 
-    def _when(self, purpose: Purpose, channel: Channel) -> tuple[datetime, datetime]:
+    def _when(self, say: Say, channel: Channel) -> tuple[datetime, datetime]:
         """From when and until when the text makes sense (promise 5)."""
-        zone = handoffs.zone_of(self.session, self.conversation.school_id)
+        zone, purpose = self.talk.zone, say.purpose
         if purpose in (Purpose.CHECK_IN, Purpose.REMINDER):
-            opens, closes = self.script.policy.automatic(zone).on(self.conversation.day)
+            opens, closes = self.script.policy.automatic(zone).on(self.talk.day)
             return max(self.now, opens), closes
         if purpose is Purpose.REPLY and channel is Channel.CHAT:
             return self.now, self.now + _ON_THE_PAGE_FOR
@@ -370,84 +418,59 @@ class _Application:
             window = self.script.policy.replies(zone)
             opens = window.next_opening(self.now)
             return opens, window.on(school_day(opens, zone))[1]
-        return self.now, self.now.replace(microsecond=0) + _URGENT_FOR
+        confirms = purpose is Purpose.CONSENT and say.key != _HELP
+        return self.now, self.now + (_CONFIRM_WITHIN if confirms else _URGENT_FOR)
 
-    def _first_names(self, about: tuple[int, ...]) -> list[str]:
-        return [child.name for child in _children(self.session, about)]
+    @cached_property
+    def _students(self) -> list[StudentNamed]:
+        return talks.about(self.session, self.talk.id)
 
-    def _schools(self, about: tuple[int, ...]) -> list[str]:
-        students = about or tuple(_students(self.session, self.conversation.id))
-        names = self.session.scalars(
-            select(School.name)
-            .join(Student, Student.school_id == School.id)
-            .where(Student.id.in_(students))
-            .distinct()
-            .order_by(School.name)
-        ).all()
-        return list(names) or [self._district()]
+    def _schools(self, about: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(
+            sorted({student.school for student in self._students if not about or student.id in about})
+        )
 
-    def _district(self) -> str:
-        if self.script.policy.district_name:
-            return self.script.policy.district_name
-        name = self.session.scalar(select(School.district).where(School.district != "").limit(1))
-        return name or "School"
+    def _due(self, urgency: Urgency) -> datetime:
+        """By when a person must have answered: the text promises what the desk will see."""
+        return handoffs.due(self.session, urgency, self.talk.school_id, self.script.policy, self.now)
 
     def _record_barrier(self, barrier: RecordBarrier) -> None:
         for student in barrier.about:
-            known = self.session.scalar(
-                select(BarrierFound).where(
-                    BarrierFound.conversation_id == self.conversation.id,
-                    BarrierFound.student_id == student,
-                    BarrierFound.code == barrier.code,
-                    BarrierFound.resolved_at.is_(None),
-                )
+            this = {"student": student, "talk": self.talk.id, "barrier": barrier.code}
+            added = _ADD_BARRIER.run(
+                self.session,
+                **this,
+                student_id=student,
+                conversation_id=self.talk.id,
+                guardian_id=self.talk.guardian_id,
+                code=barrier.code,
+                words=barrier.words,
+                opened_at=self.now,
             )
-            if known is not None:
-                known.words = known.words or barrier.words
-                continue
-            self.session.add(
-                BarrierFound(
-                    student_id=student,
-                    conversation_id=self.conversation.id,
-                    guardian_id=self.conversation.guardian_id,
-                    code=barrier.code,
-                    words=barrier.words,
-                    returns_on=None,
-                    opened_at=self.now,
-                    resolved_at=None,
-                )
-            )
-        self.session.flush()
+            if not added and barrier.words:
+                _ADD_WORDS.run(self.session, **this, told=barrier.words)
 
     def _record_return(self, named: RecordReturn) -> None:
-        self.session.execute(
-            update(BarrierFound)
-            .where(
-                BarrierFound.conversation_id == self.conversation.id,
-                BarrierFound.student_id.in_(named.about),
-                BarrierFound.resolved_at.is_(None),
-            )
-            .values(returns_on=named.day),
-            execution_options={"synchronize_session": "fetch"},
+        _NAME_RETURN.run_all(
+            self.session,
+            [{"talk": self.talk.id, "student": student, "named": named.day} for student in named.about],
         )
 
     def _hand_off(self, handoff: HandOff) -> None:
         handoffs.open_one(
             self.session,
-            conversation_id=self.conversation.id,
-            school_id=self.conversation.school_id,
+            conversation_id=self.talk.id,
+            school_id=self.talk.school_id,
             queue=handoff.queue,
             urgency=handoff.urgency,
             why=handoff.why,
-            due_at=handoffs.due(
-                self.session, handoff.urgency, self.conversation.school_id, self.script.policy, self.now
-            ),
+            due_at=self._due(handoff.urgency),
             now=self.now,
         )
 
     def _speak(self, language: Language) -> None:
-        self.conversation.language = language
-        if self.conversation.guardian_id is not None:
-            guardian = self.session.get_one(Guardian, self.conversation.guardian_id)
+        self.talk = self.talk._replace(language=language)
+        if self.talk.guardian_id is not None:
+            guardian = self.session.get_one(Guardian, self.talk.guardian_id)
             guardian.language, guardian.language_chosen_by_family = language, True
-        self.session.flush()
+            self.session.flush()

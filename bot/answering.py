@@ -83,6 +83,7 @@ def reply(
         conversation_id=conversation_id,
         phone_id=conversation.phone_id,
         purpose=Purpose.REPLY,
+        law=script.policy.law(Purpose.REPLY),
         not_before=opens,
         not_after=opens + timedelta(hours=12),
         now=now,
@@ -125,7 +126,7 @@ def return_to_bot(
     if conversation.owner is not Owner.STAFF:
         raise NotPossible("Nobody has taken this conversation, so there is nothing to return.")
     _only_by_its_owner(session, conversation, staff_id)
-    consent.release(session, conversation.phone_id)
+    consent.release(session, conversation.phone_id, now, staff_id=staff_id)
     advance(session, conversation_id, StaffReturned(), script=script, now=now, by=By(staff_id=staff_id))
     handoffs.resolve(session, conversation_id, staff_id, "returned to the bot", now)
     _audit(session, staff_id, "return_to_bot", conversation_id, now)
@@ -157,7 +158,7 @@ def resolve(
     conversation.touched_at = now
     outbox.drop_queued(session, conversation_id)
     # A person has read the thread: a doubt about STOP is decided, an opt-out itself stays.
-    consent.release(session, conversation.phone_id)
+    consent.release(session, conversation.phone_id, now, staff_id=staff_id)
     if accounted_for:
         ledger.record(session, [child.id for child in about], conversation.day, Outcome.EXPLAINED, now)
     _audit(session, staff_id, "resolve", conversation_id, now)

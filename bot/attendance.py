@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from bot.store.tables import AttendanceMark, CalendarDay, Excuse, MarkStatus, School, Student
@@ -12,16 +12,28 @@ from bot.store.tables import AttendanceMark, CalendarDay, Excuse, MarkStatus, Sc
 # An excused, exempt or disciplinary absence is known to the office: nobody needs to ask the family why.
 _KNOWN = frozenset({Excuse.EXCUSED, Excuse.EXEMPT, Excuse.DISCIPLINARY})
 
+# A current mark that says absent and that nobody has explained to the office, as a condition.
+UNEXPLAINED = (
+    AttendanceMark.superseded_at.is_(None),
+    AttendanceMark.status == MarkStatus.ABSENT,
+    AttendanceMark.excuse.notin_(_KNOWN),
+)
+
 
 @dataclass(frozen=True)
 class AbsentStudent:
-    """A student whose current mark of the day says absent. `excused`: the office already knows why."""
+    """A student whose current mark of the day says absent. `excused`: the office already knows why.
+
+    `school_id` is the school that marked the student, `school` the name of the one a text speaks of:
+    where the student goes now.
+    """
 
     id: int
     school_id: int
     first_name: str
     family_name: str
     excused: bool
+    school: str
 
 
 def absent(session: Session, day: date, schools: Collection[int]) -> list[AbsentStudent]:
@@ -34,20 +46,30 @@ def absent(session: Session, day: date, schools: Collection[int]) -> list[Absent
             Student.given_name,
             Student.family_name,
             AttendanceMark.excuse,
+            School.name,
         )
         .join(Student, Student.id == AttendanceMark.student_id)
-        .where(
-            AttendanceMark.day == day,
-            AttendanceMark.school_id.in_(schools),
-            AttendanceMark.superseded_at.is_(None),
-            AttendanceMark.status == MarkStatus.ABSENT,
-        )
+        .join(School, School.id == Student.school_id)
+        .where(*_marked_absent(day), AttendanceMark.school_id.in_(schools))
         .order_by(Student.id)
     )
     return [
-        AbsentStudent(id_, school_id, preferred or given, family, excuse in _KNOWN)
-        for id_, school_id, preferred, given, family, excuse in rows
+        AbsentStudent(id_, school_id, preferred or given, family, excuse in _KNOWN, school)
+        for id_, school_id, preferred, given, family, excuse, school in rows
     ]
+
+
+def absent_anywhere(day: date) -> Select[int]:
+    """The students absent on *day* at any school, as a query: a morning of 70,000 is no list of numbers."""
+    return select(AttendanceMark.student_id).where(*_marked_absent(day))
+
+
+def _marked_absent(day: date) -> tuple[ColumnElement[bool], ...]:
+    return (
+        AttendanceMark.day == day,
+        AttendanceMark.superseded_at.is_(None),
+        AttendanceMark.status == MarkStatus.ABSENT,
+    )
 
 
 def still_unexplained(session: Session, students: Collection[int], day: date) -> bool:
@@ -97,6 +119,15 @@ def is_school_day(session: Session, school_id: int, day: date) -> bool:
     )
 
 
+def teaching(session: Session, day: date) -> set[int]:
+    """The schools that teach on *day*."""
+    return set(
+        session.scalars(
+            select(CalendarDay.school_id).where(CalendarDay.day == day, CalendarDay.instructional)
+        )
+    )
+
+
 def next_school_days(session: Session, school_id: int, after: date, count: int) -> list[date]:
     """The next *count* days on which this school teaches, after *after*; fewer when the calendar ends."""
     return list(
@@ -109,13 +140,14 @@ def next_school_days(session: Session, school_id: int, after: date, count: int) 
     )
 
 
-def last_school_day(session: Session, school_id: int, before: date) -> date | None:
-    """The day this school taught last before *before*."""
-    return session.scalar(
-        select(func.max(CalendarDay.day)).where(
-            CalendarDay.school_id == school_id, CalendarDay.day < before, CalendarDay.instructional
-        )
+def last_school_days(session: Session, before: date) -> dict[int, date]:
+    """For each school the day on which it taught last before *before*."""
+    rows = session.execute(
+        select(CalendarDay.school_id, func.max(CalendarDay.day))
+        .where(CalendarDay.day < before, CalendarDay.instructional)
+        .group_by(CalendarDay.school_id)
     )
+    return {school: day for school, day in rows}
 
 
 def school_days(session: Session, first: date, last: date) -> list[date]:

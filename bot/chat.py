@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from bot import chat_links, consent, handoffs, inbound
+from bot import arrivals, chat_links, consent, handoffs
 from bot.advance import Script
 from bot.chat_links import Link
 from bot.conversation.state import Waiting, from_json
@@ -255,7 +255,7 @@ def write(
     if _too_many(session, sender, now, with_picture=bool(picture)):
         return Written.TOO_MANY
     sid = _sid(link, form_key, words, picture)
-    stored = inbound.receive(
+    stored = arrivals.receive(
         session,
         provider_sid=sid,
         sender=sender,

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -28,6 +29,19 @@ class Link:
     token_hash: str
     conversation_id: int
     opened_at: datetime
+
+
+class Thread(Protocol):
+    """A conversation, as far as it matters here: with whom, and how the family wrote last."""
+
+    @property
+    def phone_id(self) -> int: ...
+
+    @property
+    def guardian_id(self) -> int | None: ...
+
+    @property
+    def channel(self) -> Channel: ...
 
 
 def address(public_url: str, token: str = STAND_IN) -> str:
@@ -72,7 +86,7 @@ def looked_at(session: Session, link: Link, now: datetime, *, newest: datetime |
     )
 
 
-def seen_since(session: Session, conversation: Conversation, moment: datetime) -> bool:
+def seen_since(session: Session, conversation: Thread, moment: datetime) -> bool:
     """Whether anybody has looked at a page of this thread since *moment*."""
     look = session.scalar(
         select(ChatLink.token_hash)
@@ -87,7 +101,7 @@ def seen_since(session: Session, conversation: Conversation, moment: datetime) -
     return look is not None
 
 
-def channel_to(session: Session, conversation: Conversation, now: datetime) -> Channel:
+def channel_to(session: Session, conversation: Thread, now: datetime) -> Channel:
     """Where our answer is read: on the page when the family wrote there last and still has it open.
 
     A page that nobody looks at any more would swallow the answer; then it goes to the phone.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
@@ -24,6 +25,7 @@ def school_day(moment: datetime, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
+@lru_cache(4096)  # every text of a day asks for the same few
 def instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
     """The UTC instant of a wall time on a day.
 

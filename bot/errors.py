@@ -7,9 +7,12 @@ PresenteError               a sentence: the thing, the fact and the way out
 ├── FlowError               a flow file is wrong                     conversation.load
 ├── CatalogueError          a catalogue cannot be used               texts
 ├── FileRefused             a school's file cannot be imported       roster
+├── NothingToUndo           no import is left to take back           roster.undo
 ├── PhoneRefused            what was written is no number            phone
 ├── StaffRefused            a staff member cannot be added so        staff
 ├── NotPossible             a staff member cannot do this now        answering
+├── StopRefused             the stop button cannot be pressed so     stopping
+├── NotTold                 the provider did not answer a question   provider
 └── SendFailed              Refused, Passing or Unknown              provider
 """
 

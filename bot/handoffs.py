@@ -4,15 +4,17 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot import attendance
 from bot.clock import school_day
 from bot.language import Language
 from bot.policy import Policy
+from bot.store.prepared import Change, Query
 from bot.store.tables import (
     Conversation,
     ConversationStudent,
@@ -20,6 +22,7 @@ from bot.store.tables import (
     Handoff,
     HandoffState,
     InboundText,
+    Instant,
     Phone,
     School,
     Staff,
@@ -40,16 +43,23 @@ WHY = {
     "call_me": "Please call",
     "picture": "Sent a photo",
     "no_answer": "No answer to two texts: please call",
+    "call_task": "Nobody could be reached by text: please call",
+    "home_visit": "Absent for days, and not reached: please visit",
+    "team_review": "Many absences in a row: for the team",
     "left_open": "Began to answer and stopped",
     "wrong_number": "Wrong number: find the right one",
     "stopped_texts": "Wants no more texts: please call",
     "may_mean_stop": "May want no more texts: please read",
+    "wants_texts_again": "Wrote START, but told us otherwise to stop: please call",
     "unknown_number": "A number we do not know",
     "wrote_again": "Wrote again",
     "wrote_after_stop": "Wrote after asking us to stop",
     "undelivered": "The text did not arrive: please call",
+    "unknown_outcome": "Nobody knows whether the text arrived: please call",
     "flow_changed": "The conversation could not go on",
     "no_translation": "No text in the family's language: please call",
+    "incomplete": "Part of the text was lost: please ask",
+    "loop": "Texts are going back and forth by themselves: please read",
     "program_error": "The program could not read this text",
 }
 
@@ -89,10 +99,13 @@ def due(session: Session, urgency: Urgency, school_id: int | None, policy: Polic
 
 def zone_of(session: Session, school_id: int | None) -> ZoneInfo:
     """The school's zone; without a school, that of any school of the district."""
-    query = select(School.zone).order_by(School.id).limit(1)
-    if school_id is not None:
-        query = select(School.zone).where(School.id == school_id)
-    return ZoneInfo(session.scalar(query) or "UTC")
+    if school_id is None:
+        return _ANY_ZONE.first(session) or ZoneInfo("UTC")
+    return _ZONE.first(session, id=school_id) or ZoneInfo("UTC")
+
+
+_ZONE = Query(select(School.zone).where(School.id == bindparam("id")), ZoneInfo)
+_ANY_ZONE = Query(select(School.zone).order_by(School.id).limit(1), ZoneInfo)
 
 
 def _office_moment(
@@ -124,6 +137,54 @@ def half_hour(moment: datetime) -> datetime:
 # --- open, take, answer, return, resolve -----------------------------------------------------------------------
 
 
+class _Waiting(NamedTuple):
+    """A case that is not resolved, as far as another reason to wait can change it."""
+
+    id: int
+    queue: Queue
+    urgency: Urgency
+    why: str
+    taken_by: int | None
+    waiting_since: datetime | None
+    due_at: datetime
+
+
+_THEIRS = (Handoff.conversation_id == bindparam("conversation_id"), Handoff.state != HandoffState.RESOLVED)
+_FIRST_WAITING = Query(
+    select(*(getattr(Handoff, name) for name in _Waiting._fields))
+    .where(*_THEIRS)
+    .order_by(_URGENCY_ORDER, Handoff.id)
+    .limit(1)
+    .with_for_update(),
+    _Waiting,
+)
+_OPEN = Query(
+    insert(Handoff).returning(Handoff.id),
+    int,
+    columns=(
+        "conversation_id",
+        "school_id",
+        "queue",
+        "urgency",
+        "why",
+        "state",
+        "opened_at",
+        "waiting_since",
+        "due_at",
+        "resolution",
+    ),
+)
+_CHANGE = Change(
+    update(Handoff).where(Handoff.id == bindparam("which")),
+    columns=("queue", "urgency", "why", "waiting_since", "due_at"),
+)
+_WAIT_AGAIN = Change(
+    update(Handoff)
+    .where(*_THEIRS)
+    .values(waiting_since=func.coalesce(Handoff.waiting_since, bindparam("since", type_=Instant())))
+)
+
+
 def open_one(
     session: Session,
     *,
@@ -134,61 +195,52 @@ def open_one(
     why: str,
     due_at: datetime,
     now: datetime,
+    beside: bool = False,
 ) -> int:
     """A family waits from now on. One that waits already is made more urgent, never doubled.
 
-    Danger heard while a person has the case opens a second, urgent one: it must be seen anew.
+    Danger heard while a person has the case opens a second, urgent one: it must be seen anew. *beside*:
+    so does a task of its own, such as a home visit, which must not be lost in a call that is due today.
     """
-    waiting = session.scalars(
-        select(Handoff)
-        .where(Handoff.conversation_id == conversation_id, Handoff.state.in_(_UNRESOLVED))
-        .order_by(_URGENCY_ORDER, Handoff.id)
-        .with_for_update()
-    ).first()
-    if waiting is not None and not (
-        urgency is Urgency.P0 and waiting.urgency is not Urgency.P0 and waiting.taken_by
-    ):
-        waiting.waiting_since = waiting.waiting_since or now
-        if urgency < waiting.urgency:
-            waiting.urgency, waiting.queue, waiting.why = urgency, queue, why
-        waiting.due_at = min(waiting.due_at, due_at)
-        session.flush()
-        return waiting.id
-    opened = Handoff(
-        conversation_id=conversation_id,
-        school_id=school_id,
-        queue=queue,
-        urgency=urgency,
-        why=why,
-        state=HandoffState.OPEN,
-        opened_at=now,
-        waiting_since=now,
-        due_at=due_at,
-    )
-    session.add(opened)
     session.flush()
-    return opened.id
+    waiting = None if beside else _FIRST_WAITING.first(session, conversation_id=conversation_id)
+    if waiting is None or (
+        urgency is Urgency.P0 and waiting.urgency is not Urgency.P0 and waiting.taken_by is not None
+    ):
+        return _OPEN.one(
+            session,
+            conversation_id=conversation_id,
+            school_id=school_id,
+            queue=queue,
+            urgency=urgency,
+            why=why,
+            state=HandoffState.OPEN,
+            opened_at=now,
+            waiting_since=now,
+            due_at=due_at,
+            resolution="",
+        )
+    more_urgent = urgency < waiting.urgency
+    _CHANGE.run(
+        session,
+        which=waiting.id,
+        urgency=urgency if more_urgent else waiting.urgency,
+        queue=queue if more_urgent else waiting.queue,
+        why=why if more_urgent else waiting.why,
+        waiting_since=waiting.waiting_since or now,
+        due_at=min(waiting.due_at, due_at),
+    )
+    return waiting.id
 
 
 def is_open(session: Session, conversation_id: int) -> bool:
     """Whether a person has or awaits this conversation."""
-    return bool(
-        session.scalar(
-            select(func.count())
-            .select_from(Handoff)
-            .where(Handoff.conversation_id == conversation_id, Handoff.state.in_(_UNRESOLVED))
-        )
-    )
+    return _FIRST_WAITING.first(session, conversation_id=conversation_id) is not None
 
 
 def family_wrote(session: Session, conversation_id: int, now: datetime) -> bool:
     """The family waits for an answer again; False when nobody has or awaits the conversation."""
-    unresolved = session.scalars(
-        select(Handoff).where(Handoff.conversation_id == conversation_id, Handoff.state.in_(_UNRESOLVED))
-    ).all()
-    for handoff in unresolved:
-        handoff.waiting_since = handoff.waiting_since or now
-    return bool(unresolved)
+    return _WAIT_AGAIN.run(session, conversation_id=conversation_id, since=now) > 0
 
 
 def take(session: Session, conversation_id: int, staff_id: int, now: datetime) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot import attendance
+from bot.store.prepared import Change
 from bot.store.tables import Absence, School, Student
 from bot.vocabulary import NotContacted, Outcome
 
@@ -56,15 +58,30 @@ def record(
     marked absent. `instead_of` names the outcomes to replace where a later fact knows less: a text
     that did not arrive was no attempt.
     """
-    ids = list(students)
-    if not ids:
+    rows = [
+        {"student": student, "on": day, "outcome": outcome, "not_contacted": not_contacted, "changed_at": now}
+        for student in students
+    ]
+    if not rows:
         return
-    replaced = instead_of or [each for each in Outcome if _RANK[each] <= _RANK[outcome]]
-    session.execute(
-        update(Absence)
-        .where(Absence.student_id.in_(ids), Absence.day == day, Absence.outcome.in_(replaced))
-        .values(outcome=outcome, not_contacted=not_contacted, changed_at=now),
-        execution_options={"synchronize_session": False},
+    session.flush()
+    _moving(frozenset(instead_of) or _weaker_or_equal(outcome)).run_all(session, rows)
+
+
+def _weaker_or_equal(outcome: Outcome) -> frozenset[Outcome]:
+    return frozenset(each for each in Outcome if _RANK[each] <= _RANK[outcome])
+
+
+@cache
+def _moving(replaced: frozenset[Outcome]) -> Change:
+    """The statement that moves one student's outcome of a day, where it is one of these."""
+    return Change(
+        update(Absence).where(
+            Absence.student_id == bindparam("student"),
+            Absence.day == bindparam("on"),
+            or_(*(Absence.outcome == each for each in sorted(replaced))),
+        ),
+        columns=("outcome", "not_contacted", "changed_at"),
     )
 
 
@@ -87,7 +104,9 @@ def enter(
         for student, school, outcome, why in entries
     ]
     if rows:
-        session.execute(insert(Absence), rows)
+        session.flush()
+        # By the connection it is one statement; a session makes a new one where a reason follows none.
+        session.connection().execute(insert(Absence), rows)
 
 
 def entered(session: Session, day: date) -> dict[int, Outcome]:

@@ -1,6 +1,8 @@
 """PhoneNumber: E.164 or refused; masked whenever it is printed."""
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 import phonenumbers
 
@@ -24,6 +26,8 @@ class PhoneNumber:
         Raises PhoneRefused for anything that is not one valid number, and for a number with an
         extension, which nobody can text (PH-1).
         """
+        if region == "US" and (plain := _plain(written)):
+            return cls(f"+1{plain}")
         try:
             number = phonenumbers.parse(written, region)
         except phonenumbers.NumberParseException:
@@ -46,3 +50,24 @@ class PhoneNumber:
 
     def __repr__(self) -> str:
         return f"PhoneNumber({self.masked})"
+
+
+# How nearly every number of a roster is written. Reading one in full takes fifty times as long, which
+# a district's thirty thousand guardians would wait for every night.
+_PLAIN = re.compile(r"(?:\+?1[ .-]?)?\(?([0-9]{3})\)?[ .-]{0,2}([0-9]{3})[ .-]?([0-9]{4})")
+
+
+def _plain(written: str) -> str:
+    """The ten digits of a plainly written number that the library's own table says exists; else nothing."""
+    match = _PLAIN.fullmatch(written)
+    digits = "".join(match.groups()) if match else ""
+    return digits if digits and all(pattern.fullmatch(digits) for pattern in _existing()) else ""
+
+
+@cache
+def _existing() -> tuple[re.Pattern[str], ...]:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region("US")
+    found = (metadata.general_desc, metadata.fixed_line) if metadata else ()
+    patterns = [desc.national_number_pattern for desc in found if desc and desc.national_number_pattern]
+    # Without both tables nothing is plain, and the library reads everything.
+    return tuple(re.compile(one) for one in patterns) if len(patterns) == 2 else (re.compile("(?!)"),)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import time
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bot.clock import Window, narrower
+from bot.vocabulary import Purpose, PurposeClass
 
 # No law of ours lets an automatic text leave outside these hours; a district may only narrow them (LAW-21).
 _WIDEST = (time(8, 0), time(20, 0))
@@ -26,6 +28,13 @@ class Policy:
     chat_links: bool = False
     chat_days: int = 14
     public_url: str = ""
+    # What our numbers may send in all, as the provider and the carriers allow (TW-80, TW-81); None: no limit.
+    segments_per_second: float | None = None
+    segments_a_day: int | None = None
+    # Of a morning too long for its window: ask as many families as fit, or nobody (TW-85).
+    long_run: Literal["spread", "refuse"] = "spread"
+    # Whether "absent, and nobody has said why yet" counts as unexcused before the law (LAW-3).
+    unexplained_is_unexcused: bool = False
 
     def automatic(self, zone: ZoneInfo) -> Window:
         """When a text that no family just asked for may leave."""
@@ -34,6 +43,14 @@ class Policy:
     def replies(self, zone: ZoneInfo) -> Window:
         """When an answer to a family that just wrote may leave."""
         return narrower(Window(_WIDEST_REPLY[0], self.reply_closes, zone), Window(*_WIDEST_REPLY, zone))
+
+    def law(self, purpose: Purpose) -> PurposeClass:
+        """What a text of this purpose is before the law (LAW-1 to LAW-4)."""
+        if purpose is Purpose.SAFETY:
+            return PurposeClass.EMERGENCY
+        if purpose in (Purpose.CHECK_IN, Purpose.REMINDER) and self.unexplained_is_unexcused:
+            return PurposeClass.UNEXCUSED_ABSENCE
+        return PurposeClass.MISSION
 
     def office(self, zone: ZoneInfo) -> Window:
         """When staff answer families."""

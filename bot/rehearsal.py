@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot import answering, attendance, delivery, inbound, ledger, outreach
+from bot import answering, arrivals, attendance, delivery, inbound, ladder, ledger, outreach
 from bot.advance import Script
 from bot.clock import instant
 from bot.ledger import Counts
@@ -24,13 +24,17 @@ from bot.roster import import_attendance, import_roster
 from bot.store import migrate
 from bot.store.session import Database, connect
 from bot.store.tables import (
+    Absence,
+    AttendanceMark,
     CallOutcome,
     ConsentEvent,
     ConsentKind,
     Conversation,
+    ConversationStudent,
     Handoff,
     HandoffState,
     InboundText,
+    LadderStep,
     OutboundText,
     Phone,
     School,
@@ -39,7 +43,7 @@ from bot.store.tables import (
     TextState,
 )
 from bot.understanding import Understanding
-from bot.vocabulary import Outcome, Owner, Purpose, Role
+from bot.vocabulary import Outcome, Owner, Purpose, Role, Step
 
 # How simulated families behave. Most answer; some again; a webhook now and then comes twice.
 _ANSWERS = 0.7
@@ -213,10 +217,16 @@ class _Town:
             inbound.take_turns(
                 self.database, script=self.script, understanding=self.understanding, now=self.now
             )
-            + delivery.send_due(self.database, self.provider, script=self.script, clock=self.clock, at_once=1)
+            + delivery.send_due(self.database, self.provider, script=self.script, clock=self.clock)
             + delivery.fetch_receipts(self.database, self.provider, script=self.script, clock=self.clock)
         ):
             continue
+
+    def climbs(self) -> None:
+        """The ladder's steps that are due, by two schedulers: the second must find nothing left to do."""
+        for _ in range(2):
+            ladder.climb(self.database, script=self.script, now=self.now)
+        self.work()
 
     def families_answer(self, eagerness: float) -> None:
         """Families read what has reached their phones, and some write back."""
@@ -246,7 +256,7 @@ class _Town:
         self.answers += 1
         for _ in range(2 if self.chance.random() < _COMES_TWICE else 1):
             with self.database.begin() as session:
-                inbound.receive(session, provider_sid=sid, sender=number, words=words, now=self.now)
+                arrivals.receive(session, provider_sid=sid, sender=number, words=words, now=self.now)
 
     def staff_answer(self) -> None:
         """A specialist works the queue: takes, writes or calls, and sees most cases through."""
@@ -300,16 +310,18 @@ def _play(town: _Town, year: Year, day: date, opens: datetime) -> None:
     with town.database.begin() as session:
         again = outreach.plan(session, day, script=town.script, now=town.now)
         outreach.run(session, again, script=town.script, now=town.now)
-    town.work()
+    town.climbs()
     for minutes, eagerness in (
         (4, _ANSWERS),
         (9, _ANSWERS_AGAIN),
         (30, 0.3),
         (95, 0.5),
         (100, 0.4),
+        (125, 0.4),
         (190, 0.2),
     ):
         town.now = opens + timedelta(minutes=minutes)
+        town.climbs()
         outreach.take_silences(town.database, script=town.script, now=town.now)
         town.work()
         town.families_answer(eagerness)
@@ -319,6 +331,8 @@ def _play(town: _Town, year: Year, day: date, opens: datetime) -> None:
     town.work()
     town.families_answer(0.3)
     town.work()
+    town.now = opens + timedelta(hours=6)
+    town.climbs()
     town.now = opens + timedelta(hours=12)
     outreach.take_silences(town.database, script=town.script, now=town.now)
     town.work()
@@ -341,6 +355,7 @@ def _check(town: _Town, day: date, zone: ZoneInfo, summary: Summary) -> Counts:
         ).all()
         broken = [
             *_nobody_dropped(counts, gaps),
+            *_somebody_calls(session, day),
             *one_text_once(sent),
             *within_hours(sent, town.script, zone, day),
             *_consent_kept(session, sent),
@@ -363,6 +378,37 @@ def _nobody_dropped(counts: Counts, gaps: int) -> Iterator[str]:
         yield f"{gaps} absent students had no outcome"
     if sum(counts.outcomes.values()) != counts.absent:
         yield f"the outcomes add up to {sum(counts.outcomes.values())}, the absent to {counts.absent}"
+
+
+def _somebody_calls(session: Session, day: date) -> Iterator[str]:
+    """Every absent unexcused student ends the day explained, with a person, or with a call task."""
+    with_a_person = (
+        select(Handoff.id)
+        .join(ConversationStudent, ConversationStudent.conversation_id == Handoff.conversation_id)
+        .where(ConversationStudent.student_id == Absence.student_id)
+    )
+    called = select(LadderStep.student_id).where(
+        LadderStep.student_id == Absence.student_id,
+        LadderStep.day == day,
+        LadderStep.step == Step.CALL_TASK,
+    )
+    forgotten = session.scalar(
+        select(func.count())
+        .select_from(Absence)
+        .join(
+            AttendanceMark,
+            (AttendanceMark.student_id == Absence.student_id) & (AttendanceMark.day == Absence.day),
+        )
+        .where(
+            Absence.day == day,
+            Absence.outcome.in_([Outcome.NOT_CONTACTED, Outcome.UNREACHABLE, Outcome.ATTEMPTED]),
+            *attendance.UNEXPLAINED,
+            ~with_a_person.exists(),
+            ~called.exists(),
+        )
+    )
+    if forgotten:
+        yield f"{forgotten} absent students have neither an explanation nor a person nor a call task"
 
 
 def one_text_once(sent: Sequence[OutboundText]) -> Iterator[str]:

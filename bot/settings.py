@@ -59,6 +59,64 @@ class Settings(BaseSettings):
         description="Another address for Twilio's API, for rehearsal against a stand-in; empty means Twilio.",
     )
 
+    twilio_lookup: bool = Field(
+        False, description="Ask Twilio what kind of line each new number is; costs a fee for each number."
+    )
+    twilio_deactivations: bool = Field(
+        False,
+        description="Each day suspend the numbers that carriers have given up, until staff confirm them.",
+    )
+    twilio_redact_after_days: int = Field(
+        0,
+        ge=0,
+        le=365,
+        description="Empty Twilio's own copy of each text after so many days; 0 leaves it there.",
+    )
+    segments_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="What the sender's registration allows, in segments; empty: 1 with Twilio, no limit with the simulator.",
+    )
+    segments_a_day: int | None = Field(
+        None,
+        gt=0,
+        description="How many segments may leave in a carriers' day (US Pacific); empty: no limit of ours.",
+    )
+    long_run: Literal["spread", "refuse"] = Field(
+        "spread",
+        description="A morning that cannot leave before the window closes: spread (text whom we can, call the rest) or refuse.",
+    )
+    sending_at_once: int = Field(
+        8, ge=1, le=100, description="How many texts one worker hands over at the same time."
+    )
+    lease_seconds: int = Field(
+        120, ge=15, le=3600, description="After so long without a word a text that a worker took is in doubt."
+    )
+    settle_after_seconds: int = Field(
+        900,
+        ge=5,
+        le=36000,
+        description="A text in doubt that Twilio's list does not have after so long was never sent, and may be.",
+    )
+    unexplained_is_unexcused: bool = Field(
+        False,
+        description="Whether an absence nobody has explained yet counts as unexcused before the law (FCC 16-88).",
+    )
+
+    spool_folder: str = Field(
+        "spool",
+        description="Where webhooks are kept while the database does not answer; private like the database.",
+    )
+    web_processes: int = Field(2, ge=1, le=64, description="How many processes `presente serve` runs.")
+    web_threads: int = Field(8, ge=1, le=64, description="How many requests each of them answers at once.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Who may read /metrics and /readyz in full (Authorization: Bearer ...); empty: this machine only.",
+    )
+    morning_ping_url: str = Field(
+        "", description="An address that is fetched after each morning that went well: a dead-man switch."
+    )
+
     district_name: str = Field(
         "", description="The district's name, as HELP answers it; empty takes it from the roster."
     )
@@ -100,6 +158,13 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{zone!r} is not a time zone; write one like America/New_York") from None
         return zone
+
+    @field_validator("morning_ping_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        if url and (not url.startswith(("http://", "https://")) or not urlsplit(url).netloc):
+            raise ValueError(f"{url!r} is no address; write one like https://alarm.example.org/presente")
+        return url
 
     @field_validator("public_url")
     @classmethod

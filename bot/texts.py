@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -153,8 +154,11 @@ class Texts:
                 "link": values.link,
             }
         )
-        # "by 2:00 p.m." at the end of a sentence brings its own full stop; an ellipsis is left alone.
-        return sendable(re.sub(r"(?<!\.)\.\.(?!\.)", ".", " ".join(filled.split())))
+        filled = " ".join(filled.split())
+        if ".." in filled:
+            # "by 2:00 p.m." at the end of a sentence brings its own full stop; an ellipsis is left alone.
+            filled = re.sub(r"(?<!\.)\.\.(?!\.)", ".", filled)
+        return sendable(filled)
 
     def _by(self, values: Values, language: Language) -> str:
         """ "by 2:00 PM today": a promise a family can hold us to, in its own words."""
@@ -199,10 +203,13 @@ def joined(names: Sequence[str], language: Language) -> str:
 
 def _apart(words: str, language: Language) -> str:
     """Latin words and telephone numbers keep their own direction inside a right-to-left sentence (TX-9)."""
+    if not language.right_to_left:
+        return words
     foreign = any(unicodedata.bidirectional(character) in ("L", "EN") for character in words)
-    return f"\u2068{words}\u2069" if language.right_to_left and foreign else words
+    return f"\u2068{words}\u2069" if foreign else words
 
 
+@lru_cache(1024)  # a morning says the same few days to everybody, and Babel looks each up anew
 def day_name(day: date, language: Language) -> str:
     """ "Thursday, November 26": never 11/26, which is another day to half of the world (CT-11)."""
     if language is Language.HAITIAN_CREOLE:
@@ -215,6 +222,7 @@ def day_name(day: date, language: Language) -> str:
     return str(format_date(day, re.sub("M{3,}", "MMMM", re.sub("E+", "EEEE", pattern)), locale=locale))
 
 
+@lru_cache(1024)
 def clock_time(wall: time, language: Language) -> str:
     """ "2:00 PM", with plain spaces: a narrow one would halve the room in the text."""
     if language is Language.HAITIAN_CREOLE:
@@ -250,9 +258,11 @@ _EXTENSION = frozenset("\f^{}\\[]~|€")
 def sendable(text: str) -> str:
     """The text as it will leave and as it is counted: composed (TX-7), without look-alike punctuation (TX-6)."""
     plain = text.translate(_PLAIN)
-    kept = "".join(c for c in plain if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    if not plain.isprintable():
+        plain = "".join(c for c in plain if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    composed = unicodedata.normalize("NFC", plain)
     # Once more after composing: U+1FEF becomes a backtick only then.
-    return unicodedata.normalize("NFC", kept).translate(_PLAIN)
+    return plain if composed == plain else composed.translate(_PLAIN)
 
 
 def segments(text: str) -> int:
@@ -262,14 +272,25 @@ def segments(text: str) -> int:
     split. One character outside GSM-7 makes the whole text UCS-2: 70, or 67, in UTF-16 units, a
     surrogate pair never split. Source: 3GPP TS 23.038 and 23.040; TX-3, TX-4.
     """
-    if is_gsm7(text):
-        return _parts([2 if character in _EXTENSION else 1 for character in text], 160, 153)
-    return _parts([2 if ord(character) > 0xFFFF else 1 for character in text], 70, 67)
+    characters = set(text)
+    if all(map(_in_gsm7, characters)):
+        alone, each, twice = 160, 153, characters & _EXTENSION
+    else:
+        alone, each, twice = 70, 67, {character for character in characters if ord(character) > 0xFFFF}
+    if not twice:
+        return 1 if len(text) <= alone else -(-len(text) // each)
+    return _parts([2 if character in twice else 1 for character in text], alone, each)
 
 
 def is_gsm7(text: str) -> bool:
+    return all(map(_in_gsm7, set(text)))
+
+
+@lru_cache(4096)
+def _in_gsm7(character: str) -> bool:
+    """Each character stands for itself in GSM-7, so that a text's few different ones decide."""
     try:
-        text.encode("gsm03.38")
+        character.encode("gsm03.38")
     except UnicodeEncodeError:
         return False
     return True

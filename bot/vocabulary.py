@@ -142,6 +142,45 @@ class Purpose(StrEnum):
     CHECK_IN = "check_in"
     REMINDER = "reminder"
 
+    @property
+    def rank(self) -> int:
+        """Its strict class in the queue, lowest first: safety, an answer to a family, today's absence, the rest."""
+        return _RANKS.get(self, 3)
+
+
+_RANKS = {
+    Purpose.SAFETY: 0,
+    Purpose.CONSENT: 1,
+    Purpose.REPLY: 1,
+    Purpose.CHECK_IN: 2,
+    Purpose.REMINDER: 2,
+}
+
+
+class PurposeClass(StrEnum):
+    """What a text is before the law (LAW-1 to LAW-4); never chosen to gain an exemption.
+
+    Only an unexcused absence and an emergency may be texted without consent. Everything else that
+    belongs to the school's mission needs a number that its holder gave to the school.
+    """
+
+    EMERGENCY = "emergency"
+    UNEXCUSED_ABSENCE = "unexcused_absence"
+    MISSION = "mission"
+
+
+class Step(StrEnum):
+    """A step of the ladder that leads to every absent student; the order is the ladder's (flows/ladder.yaml)."""
+
+    REMINDER = "reminder"
+    SECOND_GUARDIAN = "second_guardian"
+    CALL_TASK = "call_task"
+    EMAIL = "email"
+    DAY_TWO = "day_two"
+    HOME_VISIT = "home_visit"
+    TEAM_REVIEW = "team_review"
+    RETURN_TEXT = "return_text"
+
 
 class Owner(StrEnum):
     """Who speaks in a conversation: one writer, never two (promise 3)."""

@@ -15,8 +15,10 @@ from waitress import wasyncore
 
 from bot import clock
 from bot.advance import Script
+from bot.outbox import Pace
 from bot.provider.simulator import Simulator
-from bot.schedule import Worker
+from bot.schedule import Habits, Worker
+from bot.store.bell import Bell
 from bot.store.session import Database
 from bot.understanding import Understanding
 from bot.web import Parts, create_app
@@ -52,12 +54,15 @@ def chromium() -> Iterator[Browser]:
 def served(database: Database, script: Script, understanding: Understanding) -> Iterator[str]:
     """The whole program on this machine, its clock running on from half past nine of a Friday."""
     running = clock.starting_at(NOW)
+    bell = Bell(database)
     worker = Worker(
         database=database,
         provider=Simulator(),
         script=script,
         understanding=understanding,
         clock=running,
+        bell=bell,
+        habits=Habits(Pace("simulator")),
     )
     listening = waitress.create_server(lambda *_: [], host="127.0.0.1", port=0, threads=4)
     address = f"http://127.0.0.1:{listening.effective_port}"
@@ -68,9 +73,9 @@ def served(database: Database, script: Script, understanding: Understanding) -> 
             script=script,
             secret_key="a key for tests that signs nothing of value",
             public_url=address,
-            signed=lambda *_: False,
+            signed_pairs=lambda *_: False,
             simulated_phones=True,
-            wake=worker.wake,
+            wake=bell.ring,
         )
     )
     done = threading.Event()
@@ -79,6 +84,7 @@ def served(database: Database, script: Script, understanding: Understanding) -> 
     worker.start()
     yield address
     worker.stop()
+    bell.close()
     done.set()
     serving.join(10)
 

@@ -72,6 +72,18 @@ def test_from_files_to_a_count_without_any_other_step(clerk: Clerk) -> None:
     assert counted["outcomes"]["attempted"] == 13
 
 
+def test_the_dry_run_says_how_long_our_number_needs_and_whom_to_call(clerk: Clerk) -> None:
+    """TW-85: at planning time, when somebody can still do something about it."""
+    clerk.imports()
+    morning = ("morning", "--date", "2021-10-22", "--dry-run")
+
+    slow = clerk.runs(*morning, "--at", "09:30", segments_per_second="0.1")
+    assert re.search(r"\d+ segments; at our number's pace the last has left \d minutes after the first", slow)
+    late = clerk.runs(*morning, "--at", "17:59", segments_per_second="0.1")
+    assert "Would be asked about 3 students in 3 texts" in late
+    assert "10 because held: 10 texts cannot leave before the window closes: call these families" in late
+
+
 def test_a_dry_run_of_an_import_changes_nothing(clerk: Clerk) -> None:
     said = clerk.runs("import", "roster", str(GRAND_BEND / "oneroster.zip"), "--dry-run")
 

@@ -13,7 +13,9 @@ from bot import consent, delivery, outbox, outreach
 from bot.advance import Script
 from bot.language import Language
 from bot.policy import Policy
-from bot.provider import Accepted, Fault, Outgoing, Passing, ReceiptHeld, Refused, Unknown
+from bot.provider import Accepted, Outgoing, Passing, Refused, Unknown
+from bot.provider.meaning import of
+from bot.provider.simulator import Simulator
 from bot.store.session import Database, connect
 from bot.store.tables import (
     AttendanceMark,
@@ -26,7 +28,7 @@ from bot.store.tables import (
 )
 from bot.texts import Rendered
 from bot.understanding import Understanding
-from bot.vocabulary import Outcome, Purpose
+from bot.vocabulary import Outcome, Purpose, PurposeClass
 from tests.builders import NOW, a_guardian, a_phone, a_school, a_student, absent, number_of
 from tests.town import Town
 
@@ -36,12 +38,12 @@ def town(database: Database, script: Script, understanding: Understanding) -> To
     return Town(database, script, understanding)
 
 
-class Answering:
+class Answering(Simulator):
     """A provider that answers as it is told, and keeps its own book of what it was handed."""
 
     def __init__(self, *answers: Accepted | Exception | Callable[[Outgoing], Accepted]) -> None:
+        super().__init__()
         self.answers = list(answers)
-        self.book: list[Outgoing] = []
 
     def send(self, text: Outgoing) -> Accepted:
         self.book.append(text)
@@ -49,12 +51,6 @@ class Answering:
         if isinstance(answer, Exception):
             raise answer
         return answer(text) if callable(answer) else answer
-
-    def receipts(self) -> list[ReceiptHeld]:
-        return []
-
-    def trouble(self) -> str:
-        return ""
 
 
 def a_text(town: Town, purpose: Purpose = Purpose.REPLY, number: str = "+18605550142", **changes: Any) -> int:
@@ -66,6 +62,7 @@ def a_text(town: Town, purpose: Purpose = Purpose.REPLY, number: str = "+1860555
             conversation_id=None,
             phone_id=phone.id,
             purpose=purpose,
+            law=PurposeClass.MISSION,
             not_before=changes.pop("not_before", town.now),
             not_after=changes.pop("not_after", town.now + timedelta(hours=1)),
             now=town.now,
@@ -79,7 +76,7 @@ def the_text(town: Town, text_id: int) -> OutboundText:
 
 
 def send(town: Town, provider: Answering) -> None:
-    delivery.send_due(town.database, provider, script=town.script, clock=town.clock, at_once=1)
+    delivery.send_due(town.database, provider, script=town.script, clock=town.clock)
 
 
 def a_morning(town: Town) -> str:
@@ -210,7 +207,7 @@ def test_a_claim_of_a_process_that_died_is_unknown_and_not_sent_again(town: Town
 
     town.now += timedelta(minutes=6)
     with town.database.begin() as session:
-        assert outbox.release_lost_claims(session, town.now) == 1
+        assert outbox.release_lost_claims(session, town.now, timedelta(minutes=5)) == 1
     provider = Answering()
     send(town, provider)
 
@@ -219,20 +216,21 @@ def test_a_claim_of_a_process_that_died_is_unknown_and_not_sent_again(town: Town
 
 
 @pytest.mark.parametrize(
-    ("fault", "state"),
+    ("code", "state"),
     [
-        (Fault.LANDLINE, PhoneState.LANDLINE),
-        (Fault.DEAD, PhoneState.DEAD),
-        (Fault.SENDER, PhoneState.TEXTABLE),
-        (Fault.CONTENT, PhoneState.TEXTABLE),
+        ("21614", PhoneState.LANDLINE),
+        ("21211", PhoneState.DEAD),
+        ("30034", PhoneState.TEXTABLE),
+        ("21617", PhoneState.TEXTABLE),
+        ("99999", PhoneState.TEXTABLE),
     ],
 )
 def test_a_number_is_marked_for_its_own_faults_and_never_for_ours(
-    town: Town, fault: Fault, state: PhoneState
+    town: Town, code: str, state: PhoneState
 ) -> None:
     """TW-71."""
     text = a_text(town)
-    send(town, Answering(Refused("no", "21614", fault)))
+    send(town, Answering(Refused(of(code))))
 
     with town.database.begin() as session:
         assert session.get_one(Phone, session.get_one(OutboundText, text).phone_id).state is state
@@ -250,7 +248,7 @@ def test_a_check_in_that_cannot_arrive_makes_the_student_unreachable_and_asks_a_
             now=town.now,
         )
 
-    send(town, Answering(Refused("landline", "21614", Fault.LANDLINE)))
+    send(town, Answering(Refused(of("21614"))))
     town.later(400)
 
     assert not town.texts_to(number)
@@ -321,6 +319,7 @@ def test_two_automated_texts_a_day_are_the_most_a_number_gets(town: Town) -> Non
             conversation_id=conversation,
             phone_id=a_phone(session, number).id,
             purpose=Purpose.REMINDER,
+            law=PurposeClass.MISSION,
             not_before=town.now,
             not_after=town.now + timedelta(hours=1),
             now=town.now,
@@ -346,10 +345,10 @@ def _claim_until_empty(url: str, found: "multiprocessing.Queue[list[int]]") -> N
     mine: list[int] = []
     while True:
         with database.begin() as session:
-            claimed, _ = outbox.claim(session, Policy(), NOW, 7)
-        if not claimed:
+            batch = outbox.claim(session, Policy(), NOW, 7)
+        if not batch.moved:
             break
-        mine += [text.id for text in claimed]
+        mine += [text.id for text in batch.claimed]
     database.close()
     found.put(mine)
 

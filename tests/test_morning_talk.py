@@ -1,11 +1,14 @@
 """From a mark in a file to a family's answer and a person, on both databases."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import select
 
 from bot import answering, consent, outreach
 from bot.advance import Script
 from bot.store.session import Database
-from bot.store.tables import Excuse, PhoneState, School
+from bot.store.tables import Excuse, OutboundText, PhoneState, School
 from bot.understanding import Understanding
 from bot.vocabulary import Outcome, Queue, Urgency
 from tests.builders import (
@@ -272,3 +275,19 @@ def test_a_held_number_is_released_when_a_person_has_read_the_doubt_but_an_opt_o
         read = a_phone(session, number)
         assert not read.held
         assert read.opted_out
+
+
+def test_a_stop_is_confirmed_within_five_minutes_or_not_at_all_and_help_is_answered_later_too(
+    town: Town,
+) -> None:
+    """LAW-13, LAW-32."""
+    with town.database.begin() as session:
+        number = number_of(session, a_guardian(session, a_student(session, a_school(session))))
+    leaves: dict[str, timedelta] = {}
+    for word in ("HELP", "STOP"):
+        town.family_writes(number, word)
+        with town.database.begin() as session:
+            text = session.scalars(select(OutboundText).order_by(OutboundText.id.desc()).limit(1)).one()
+            leaves[word] = text.not_after - text.queued_at
+
+    assert leaves == {"HELP": timedelta(minutes=30), "STOP": timedelta(minutes=5)}

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from bot import inbound
+from bot import arrivals
 from bot.advance import Script
 from bot.clock import starting_at
+from bot.outbox import Pace
 from bot.provider import Accepted, Outgoing, Provider, ReceiptHeld
 from bot.provider.simulator import Simulator
-from bot.schedule import Worker
+from bot.schedule import Habits, Worker
+from bot.store.bell import Bell
 from bot.store.session import Database
 from bot.store.tables import JobRun, OutboundText, Outreach, TextState
 from bot.understanding import Understanding
@@ -31,6 +33,8 @@ def workers(sqlite: Database, script: Script, understanding: Understanding) -> W
         script=script,
         understanding=understanding,
         clock=starting_at(NOW.replace(hour=14)),  # 10:00 in Hartford: the morning is due
+        bell=Bell(sqlite),
+        habits=Habits(Pace("simulator")),
     )
 
 
@@ -69,7 +73,7 @@ def a_family(database: Database, name: str = "Maya", *, zone: str = "America/New
 
 def write(database: Database, number: str, words: str, sid: str = "SM" + "1" * 32) -> None:
     with database.begin() as session:
-        inbound.receive(
+        arrivals.receive(
             session,
             provider_sid=sid,
             sender=number,
@@ -90,7 +94,11 @@ def test_a_worker_asks_in_the_morning_answers_a_text_and_stops(sqlite: Database,
         assert eventually(lambda: len(phones.book) == 2)
 
     assert [text.to for text in phones.book] == [number, number]
-    assert not [t for t in threading.enumerate() if t.name in ("pump", "APScheduler") or "sender" in t.name]
+    assert not [
+        t
+        for t in threading.enumerate()
+        if t.name in ("turns", "APScheduler") or "sender" in t.name or "urgent" in t.name
+    ]
 
 
 def test_a_text_that_nobody_announced_is_found(sqlite: Database, workers: Workers) -> None:
@@ -156,24 +164,16 @@ def test_a_job_that_fails_does_not_end_the_others(sqlite: Database, workers: Wor
         assert eventually(lambda: phones.book)
 
 
-class Stumbling:
+class Stumbling(Simulator):
     """A provider whose receipts cannot be fetched at first: the network of a bad minute."""
 
-    def __init__(self) -> None:
-        self.phones = Simulator()
-        self.stumbles = 1
-
-    def send(self, text: Outgoing) -> Accepted:
-        return self.phones.send(text)
+    stumbles = 1
 
     def receipts(self) -> Iterable[ReceiptHeld]:
         if self.stumbles:
             self.stumbles -= 1
             raise ConnectionError
-        return self.phones.receipts()
-
-    def trouble(self) -> str:
-        return ""
+        return super().receipts()
 
 
 def test_the_pump_goes_on_after_a_failure(sqlite: Database, workers: Workers) -> None:
@@ -183,26 +183,23 @@ def test_the_pump_goes_on_after_a_failure(sqlite: Database, workers: Workers) ->
         assert eventually(lambda: not provider.stumbles)
         write(sqlite, "+18605550123", "HELP")
 
-        assert eventually(lambda: provider.phones.book)
+        assert eventually(lambda: provider.book)
 
 
-class Slow:
+class Slow(Simulator):
     """A provider that takes its time, as real ones do."""
 
     def __init__(self) -> None:
-        self.phones = Simulator()
+        super().__init__()
         self.began, self.go_on = threading.Event(), threading.Event()
 
     def send(self, text: Outgoing) -> Accepted:
         self.began.set()
         self.go_on.wait(5)
-        return self.phones.send(text)
+        return super().send(text)
 
     def receipts(self) -> Iterable[ReceiptHeld]:
         return ()
-
-    def trouble(self) -> str:
-        return ""
 
 
 def test_stopping_finishes_the_text_that_is_in_hand(sqlite: Database, workers: Workers) -> None:

@@ -23,9 +23,11 @@ PASSWORD = "a quiet green river"
 STATIC = Path(web.__file__).parent / "static"
 
 # Everything that answers somebody who is not signed in. A new page is not on it, and so is guarded.
-OPEN = {"static", "sign_in.form", "sign_in.enter", "webhooks.inbound", "webhooks.status"}
+OPEN = {"static", "sign_in.form", "sign_in.enter"}
 # Opened by the token in its address, and by nothing else.
 CHAT = {"chat.show", "chat.news", "chat.write"}
+# For whoever watches the program; what each of them shows to whom, test_web_watched.py tells.
+WATCHED = {"watched.health", "watched.ready", "watched.metrics"}
 
 
 @pytest.fixture
@@ -70,13 +72,13 @@ def test_every_page_but_the_named_ones_needs_a_signed_in_staff_member(town: Town
     found = set()
     for method, address, endpoint in _every_request(app):
         answer = Browser(app, town).ask(method, address)
-        if endpoint in OPEN | CHAT:
+        if endpoint in OPEN | CHAT | WATCHED:
             found.add(endpoint)
-            assert endpoint in OPEN or answer.status_code == 404, address
+            assert endpoint not in CHAT or answer.status_code == 404, address
             continue
         assert answer.status_code == 303, f"{method} {address} answers {answer.status_code} to a stranger"
         assert answer.location.startswith("/sign-in"), f"{method} {address} leads to {answer.location}"
-    assert found == OPEN | CHAT == guard.OPEN
+    assert found == OPEN | CHAT | WATCHED == guard.OPEN
 
 
 def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town) -> None:
@@ -87,7 +89,7 @@ def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town)
     assert Browser(real, town).post("/phones/desk").status_code in (400, 404)
     assert Browser(simulated, town).get("/phones").status_code == 200
     for method, address, endpoint in _every_request(simulated):
-        if endpoint not in OPEN | CHAT and not endpoint.startswith("phones."):
+        if endpoint not in OPEN | CHAT | WATCHED and not endpoint.startswith("phones."):
             answer = Browser(simulated, town).ask(method, address)
             assert answer.status_code == 303, f"{method} {address}"
 
@@ -119,7 +121,15 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(town: Town) -> None:
     town.morning()
     town.family_writes(number, "quiero hablar con una persona")
     browser = Browser(pages(town, simulated=True), town).signed_in_as(member)
-    for address in ("/sign-in", "/phones", "/desk/", "/desk/family/1", "/desk/ledger", "/no/such/page"):
+    for address in (
+        "/sign-in",
+        "/phones",
+        "/desk/",
+        "/desk/family/1",
+        "/desk/ledger",
+        "/desk/stop",
+        "/no/such/page",
+    ):
         shown = browser.get(address).text
         assert not re.search(r"<script(?![^>]*\bsrc=)", shown), address
         assert not re.search(r"<style|\sstyle=|\son\w+=", shown), address

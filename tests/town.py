@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
-from bot import delivery, inbound, ledger, outreach
+from bot import arrivals, delivery, inbound, ledger, outreach
 from bot.advance import Script
 from bot.ledger import Counts
 from bot.provider.simulator import Simulator
@@ -43,7 +43,7 @@ class Town:
         self, number: str, words: str, *, sid: str = "", opt_out_type: str = "", pictures: int = 0
     ) -> None:
         with self.database.begin() as session:
-            inbound.receive(
+            arrivals.receive(
                 session,
                 provider_sid=sid or f"SM{next(self._sids):032d}",
                 sender=number,
@@ -60,9 +60,7 @@ class Town:
             done = inbound.take_turns(
                 self.database, script=self.script, understanding=self.understanding, now=self.now
             )
-            done += delivery.send_due(
-                self.database, self.provider, script=self.script, clock=self.clock, at_once=1
-            )
+            done += delivery.send_due(self.database, self.provider, script=self.script, clock=self.clock)
             done += delivery.fetch_receipts(
                 self.database, self.provider, script=self.script, clock=self.clock
             )

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -21,7 +22,7 @@ PUBLIC = "https://presente.example.org"
 SIGNATURE = "as the provider would sign it"
 
 
-def signed(_url: str, _form: Any, signature: str | None) -> bool:
+def signed(_url: str, _pairs: Any, signature: str | None, _settings: str | None) -> bool:
     return signature == SIGNATURE
 
 
@@ -30,8 +31,10 @@ def pages(
     *,
     simulated: bool = False,
     public_url: str = PUBLIC,
-    signed_by: Callable[[str, Any, str | None], bool] = signed,
+    signed_by: Callable[[str, Any, str | None, str | None], bool] = signed,
     wake: Callable[[], None] = lambda: None,
+    spool: Path | None = None,
+    **more: Any,
 ) -> Flask:
     parts = Parts(
         database=town.database,
@@ -39,9 +42,11 @@ def pages(
         script=town.script,
         secret_key="a key for tests that signs nothing of value",
         public_url=public_url,
-        signed=signed_by,
+        signed_pairs=signed_by,
+        spool=spool,
         simulated_phones=simulated,
         wake=wake,
+        **more,
     )
     return create_app(parts)
 

@@ -14,6 +14,8 @@ _COMMANDS = {
     "import": ("bot.cli.files", "Read a school's files: roster, attendance."),
     "morning": ("bot.cli.day", "Ask the families of today's absent students, or say who would be asked."),
     "ledger": ("bot.cli.day", "Count a day: every absent student has exactly one outcome."),
+    "measures": ("bot.cli.measuring", "Count who misses how much school, by tier and school."),
+    "repair": ("bot.cli.repairing", "List the numbers and students that no text can reach."),
     "replay": ("bot.cli.day", "Play past mornings with simulated families, and check the promises."),
     "serve": ("bot.cli.running", "Serve the desk and the webhooks."),
     "worker": ("bot.cli.running", "Take turns, send texts and run the mornings."),
@@ -24,6 +26,10 @@ _COMMANDS = {
     "flows": ("bot.cli.checking", "Check the flow files."),
     "texts": ("bot.cli.checking", "Update the catalogues; say what is missing, stale or unreviewed."),
     "doctor": ("bot.cli.checking", "Say in a sentence each what is wrong and how to mend it."),
+    "stop": ("bot.cli.stopping", "Stop every text but the safety text, everywhere, at once."),
+    "go": ("bot.cli.stopping", "Let the texts go on after a stop."),
+    "redact": ("bot.cli.delivering", "Empty the provider's own copies of a family's texts."),
+    "standin": ("bot.cli.standin", "A provider that misbehaves on purpose, on this machine: for rehearsal."),
     "staff": ("bot.cli.people", "Add a staff member, disable one, set a new password."),
 }
 

@@ -86,9 +86,7 @@ def _understanding(program: Program) -> Iterator[str]:
 
 
 def _provider(program: Program) -> Iterator[str]:
-    trouble = program.provider.trouble()
-    if trouble:
-        yield trouble
+    yield from program.provider.trouble()
 
 
 _LOOKS: tuple[tuple[str, Callable[[Program], Iterator[str]]], ...] = (
@@ -110,7 +108,7 @@ def flows_command() -> None:
 @flows_command.command("check")
 @click.pass_context
 def flows_check(context: click.Context) -> None:
-    """Load every flow and walk every path of it in every language; name what a family must never meet."""
+    """Load every flow and the ladder, walk every path in every language; name what a family must never meet."""
     program = the_program(context)
     flows = program.flows
     found = walk.faults(flows, program.texts, program.lines)
@@ -120,7 +118,7 @@ def flows_check(context: click.Context) -> None:
         raise click.ClickException(f"{len(found)} faults; mend them in flows/ or locales/")
     nodes = sum(len(flow.nodes) for flow in flows.flows.values())
     click.echo(
-        f"{len(flows.flows)} flows with {nodes} nodes and {len(flows.barriers)} barriers are in order."
+        f"{len(flows.flows)} flows with {nodes} nodes, {len(flows.barriers)} barriers and the ladder are in order."
     )
 
 

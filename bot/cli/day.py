@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from math import ceil
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,11 @@ def _show(planned: Plan, *, dry_run: bool) -> None:
     for household in planned.households:
         names = ", ".join(_named(student) for student in household.students)
         click.echo(f"  {household.guardian} ({household.language.english_name}): {names}")
+    if planned.takes is not None:
+        minutes = ceil(planned.takes / timedelta(minutes=1))
+        click.echo(
+            f"{planned.segments} segments; at our number's pace the last has left {minutes} minutes after the first"
+        )
     others = (
         [(student, why.sentence) for student, why in planned.not_contacted]
         + [(student, f"held: {why}") for student, why in planned.held]

@@ -42,7 +42,7 @@ def demo_command(context: click.Context, port: int, folder: Path) -> None:
     )
     click.echo("Presente, a morning in Grand Bend: importing the district ...")
     _import(program)
-    app = program.web(with_worker=True)
+    app = program.web()
     program.worker.start()
     try:
         serve_until_stopped(app, listen, _what_to_click(program, listen))

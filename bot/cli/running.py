@@ -46,8 +46,9 @@ def _check(program: Program) -> None:
 @click.pass_context
 def serve_command(context: click.Context) -> None:
     """Serve the desk and the webhooks; `presente worker` must run beside it."""
-    program = the_program(context)
-    serve_until_stopped(program.web(), program.settings.listen)
+    from bot.cli.serving import serve
+
+    serve(the_program(context))
 
 
 @click.command("worker")
@@ -56,6 +57,7 @@ def worker_command(context: click.Context) -> None:
     """Take the families' turns, send texts, and run each school's morning at its time."""
     program = the_program(context)
     stopped = _on_signal()
+    _say_what_is_wrong(program)
     program.worker.start()
     click.echo("The worker is at work. Ctrl-C stops it after what it has in hand.")
     stopped.wait()
@@ -67,12 +69,22 @@ def worker_command(context: click.Context) -> None:
 def run_command(context: click.Context) -> None:
     """Everything in one process: pages, webhooks, turns, texts and mornings."""
     program = the_program(context)
-    app = program.web(with_worker=True)
+    app = program.web()
+    _say_what_is_wrong(program)
     program.worker.start()
     try:
         serve_until_stopped(app, program.settings.listen)
     finally:
         program.worker.stop()
+
+
+def _say_what_is_wrong(program: Program) -> None:
+    """Ask the provider whether texts can leave and come in, and say it loudly when not (TW-5).
+
+    It does not keep the worker from starting: families' texts wait to be heard, whatever is wrong.
+    """
+    for sentence in program.provider.trouble():
+        click.echo(f"presente: {sentence}", err=True)
 
 
 def serve_until_stopped(app: Any, listen: str, ready: str = "") -> None:
@@ -82,8 +94,9 @@ def serve_until_stopped(app: Any, listen: str, ready: str = "") -> None:
 
     host, _, port = listen.rpartition(":")
     try:
+        # What a proxy adds is believed by nobody here, and left: it says that a request is not from this machine.
         server = create_server(
-            app, host=host or "127.0.0.1", port=int(port), threads=8, clear_untrusted_proxy_headers=True
+            app, host=host or "127.0.0.1", port=int(port), threads=8, clear_untrusted_proxy_headers=False
         )
     except OSError as taken:
         raise click.ClickException(

@@ -1,9 +1,10 @@
 """What a flow file may say, once it has been read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.conversation.ladder import Ladder
 from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Urgency
 
 # The nodes of everywhere.yaml that the turn enters by itself, at whatever point the family is.
@@ -105,6 +106,7 @@ class BarrierRule:
 class Flows:
     flows: Mapping[str, Flow]
     barriers: Mapping[Barrier, BarrierRule]
+    ladder: Ladder = field(default_factory=Ladder)
 
     def node(self, target: str) -> Node | None:
         """The node that "flow.node" names; None when no such node exists any more."""

@@ -5,6 +5,7 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,8 +28,9 @@ from bot.conversation.flow import (
     HandOffTo,
     Node,
 )
+from bot.conversation.ladder import After, Ladder, Task
 from bot.errors import PresenteError
-from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Urgency
+from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Step, Urgency
 
 # The carriers act on these words before we see them: as a menu answer, YES would be a new consent
 # and CANCEL would unsubscribe the family (TW-90, TW-92).
@@ -67,6 +69,8 @@ _NODE_KEYS = frozenset(
         "close",
     }
 )
+# These files of the folder hold something else than a conversation.
+_NO_FLOWS = ("barriers", "ladder")
 _WAYS_OUT = ("go", "then", "hand_off", "close")
 
 Closed = TypeVar("Closed", bound=StrEnum)
@@ -81,7 +85,7 @@ class FlowError(PresenteError):
 
 
 def load(folder: Path) -> Flows:
-    """Read every flow of *folder*, with barriers.yaml and everywhere.yaml; refuse the first mistake.
+    """Read every flow of *folder*, with barriers.yaml, everywhere.yaml and ladder.yaml; refuse the first mistake.
 
     Raises FlowError.
     """
@@ -92,7 +96,7 @@ def load(folder: Path) -> Flows:
             str(folder), 0, "", "there is no flow file here; expected absence_check.yaml and others"
         )
     for path in files:
-        if path.stem != "barriers":
+        if path.stem not in _NO_FLOWS:
             flow = _read_flow(path)
             flows[flow.name] = flow
     barriers = _read_barriers(folder / "barriers.yaml", flows)
@@ -102,7 +106,7 @@ def load(folder: Path) -> Flows:
         _check_targets(f"{flow.name}.yaml", flow, loaded)
     _check_reached(loaded)
     _check_circles(loaded)
-    return loaded
+    return replace(loaded, ladder=_read_ladder(folder / "ladder.yaml", loaded))
 
 
 # --- YAML as a tree of text: every scalar stays what was written, every entry knows its line -------
@@ -353,6 +357,197 @@ def _read_barriers(path: Path, flows: Mapping[str, Flow]) -> Mapping[Barrier, Ba
 def _swap(given: tuple[str, int], file: str) -> tuple[str, str, int]:
     written, line = given
     return written, file, line
+
+
+# --- ladder.yaml ------------------------------------------------------------------------------------
+
+# What each step of the ladder says of itself; `skip: true` instead leaves it out.
+_STEP_KEYS = {
+    Step.REMINDER: ("after", "young"),
+    Step.SECOND_GUARDIAN: ("after", "young", "say"),
+    Step.CALL_TASK: ("after", "done_by", "goes_to"),
+    Step.EMAIL: (),
+    Step.DAY_TWO: ("say",),
+    Step.HOME_VISIT: ("in_a_row", "unanswered", "of_days", "within", "goes_to"),
+    Step.TEAM_REVIEW: ("in_a_row", "within", "goes_to"),
+    Step.RETURN_TEXT: ("after", "say"),
+}
+assert list(_STEP_KEYS) == list(Step)  # noqa: S101 - a new step needs to be read
+# The flow itself reminds, and the morning itself has other words for the second day.
+_NEVER_SKIPPED = (Step.REMINDER, Step.DAY_TWO)
+_Given = Mapping[str, tuple[str, int]]
+
+
+def _read_ladder(path: Path, flows: Flows) -> Ladder:
+    file = path.name
+    given = {key: (value, line) for key, value, line in _entries(file, _tree(path), "")}
+    wanted = ("young_grades", "bot_days_a_week", "steps")
+    for key, (_, line) in given.items():
+        if key not in wanted:
+            raise FlowError(file, line, "", f"`{key}` is unknown; a ladder has {', '.join(wanted)}")
+    for key in wanted:
+        if key not in given:
+            raise FlowError(file, 1, "", f"`{key}` is missing")
+    grades = _text(file, *given["young_grades"], "", "young_grades").upper().split()
+    days = _text(file, *given["bot_days_a_week"], "", "bot_days_a_week")
+    steps = _read_steps(file, *given["steps"])
+    ladder = Ladder(
+        young_grades=frozenset(grades),
+        bot_days_a_week=_number(file, days, given["bot_days_a_week"][1], "", "bot_days_a_week", most=5),
+        reminder=_after(file, steps[Step.REMINDER], Step.REMINDER),
+        second_guardian=_after_or_none(file, steps, Step.SECOND_GUARDIAN),
+        second_guardian_says=_wording(file, steps, Step.SECOND_GUARDIAN, flows),
+        call_task=_after_or_none(file, steps, Step.CALL_TASK),
+        home_visit=_task(file, steps, Step.HOME_VISIT),
+        team_review=_task(file, steps, Step.TEAM_REVIEW),
+        return_text=_after_or_none(file, steps, Step.RETURN_TEXT),
+        return_says=_wording(file, steps, Step.RETURN_TEXT, flows),
+    )
+    if ladder.call_task is not None:
+        call = steps[Step.CALL_TASK]
+        ladder = replace(
+            ladder, call_done_by=_wall_time(file, *call["done_by"]), call_goes_to=_goes_to(file, call)
+        )
+    _wording(file, steps, Step.DAY_TWO, flows)
+    _check_times_rise(file, steps, ladder)
+    _check_the_flow_waits(file, steps, ladder, flows)
+    return ladder
+
+
+def _read_steps(file: str, tree: object, line: int) -> dict[Step, _Given]:
+    """The entries of each step, in the ladder's order; `skip` alone where a step is left out."""
+    steps: dict[Step, _Given] = {}
+    for name, entries, at in _entries(file, tree, "steps"):
+        step = _member(Step, name, file, at, "steps", "step")
+        if steps and list(Step).index(step) < list(Step).index(next(reversed(steps))):
+            order = ", ".join(each.value for each in Step)
+            raise FlowError(file, at, name, f"the steps stand in the ladder's order: {order}")
+        given = {
+            key: (_text(file, value, where, name, key), where)
+            for key, value, where in _entries(file, entries, name)
+        }
+        _check_step(file, at, step, given)
+        steps[step] = given
+    for step in Step:
+        if step not in steps:
+            raise FlowError(
+                file, line, step, "this step is missing; write `skip: true` in it to do without it"
+            )
+    return steps
+
+
+def _check_step(file: str, line: int, step: Step, given: _Given) -> None:
+    if "skip" in given:
+        value, at = given["skip"]
+        if value != "true" or len(given) > 1:
+            raise FlowError(file, at, step, "`skip: true` stands alone; remove it to take the step")
+        if step in _NEVER_SKIPPED:
+            raise FlowError(file, at, step, "this step is part of the flow and cannot be skipped here")
+        return
+    if step is Step.EMAIL:
+        raise FlowError(file, line, step, "e-mail is not available yet; write `skip: true`")
+    keys = _STEP_KEYS[step]
+    for key, (_, at) in given.items():
+        if key not in keys:
+            raise FlowError(file, at, step, f"`{key}` is unknown; this step has {', '.join(keys)}")
+    for key in keys:
+        if key not in given:
+            raise FlowError(file, line, step, f"`{key}` is missing; this step has {', '.join(keys)}")
+
+
+def _number(file: str, value: str, line: int, where: str, key: str, *, most: int) -> int:
+    if not re.fullmatch("[0-9]{1,4}", value) or not 1 <= int(value) <= most:
+        raise FlowError(file, line, where, f"`{key}: {value}` must be a number from 1 to {most}")
+    return int(value)
+
+
+def _after(file: str, given: _Given, step: Step) -> After:
+    def minutes(key: str) -> timedelta:
+        return timedelta(minutes=_number(file, *given[key], step, key, most=12 * 60))
+
+    older = minutes("after")
+    return After(older, minutes("young") if "young" in given else older)
+
+
+def _after_or_none(file: str, steps: Mapping[Step, _Given], step: Step) -> After | None:
+    return None if "skip" in steps[step] else _after(file, steps[step], step)
+
+
+def _task(file: str, steps: Mapping[Step, _Given], step: Step) -> Task | None:
+    given = steps[step]
+    if "skip" in given:
+        return None
+    numbers = {
+        key: _number(file, *entry, step, key, most=20) for key, entry in given.items() if key != "goes_to"
+    }
+    return Task(goes_to=_goes_to(file, given, step), **numbers)
+
+
+def _goes_to(file: str, given: _Given, step: Step = Step.CALL_TASK) -> Queue:
+    value, line = given["goes_to"]
+    return _member(Queue, value, file, line, step, "goes_to")
+
+
+def _wall_time(file: str, value: str, line: int) -> time:
+    if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise FlowError(
+            file, line, Step.CALL_TASK, f"`done_by: {value}` must be the school's time, such as 14:30"
+        )
+    return time.fromisoformat(value)
+
+
+def _wording(file: str, steps: Mapping[Step, _Given], step: Step, flows: Flows) -> str:
+    """The node a step's text stands in, as flow.node; empty where the step is skipped."""
+    if "skip" in steps[step]:
+        return ""
+    value, line = steps[step]["say"]
+    target = _target(MORNING, value)
+    node = flows.node(target)
+    if node is None or not node.say:
+        raise FlowError(file, line, step, f"`say: {value}`: the flows have no text `{target}`; name one")
+    is_question = node.go is not None and node.purpose is Purpose.CHECK_IN
+    if step is Step.RETURN_TEXT and not node.close:
+        raise FlowError(file, line, step, f"`say: {value}` must be a text that ends in `close: kindly`")
+    if step is not Step.RETURN_TEXT and (not is_question or target.partition(".")[2] not in OPENINGS):
+        raise FlowError(
+            file, line, step, f"`say: {value}` must be an opening of {MORNING}: {', '.join(OPENINGS)}"
+        )
+    return target
+
+
+def _check_times_rise(file: str, steps: Mapping[Step, _Given], ladder: Ladder) -> None:
+    timed = (
+        (Step.REMINDER, ladder.reminder),
+        (Step.SECOND_GUARDIAN, ladder.second_guardian),
+        (Step.CALL_TASK, ladder.call_task),
+    )
+    before: tuple[Step, After] | None = None
+    for step, after in timed:
+        if after is None:
+            continue
+        line = steps[step]["after"][1]
+        if after.young > after.older:
+            raise FlowError(file, line, step, "`young` is later than `after`; the young are told sooner")
+        if before and (after.older <= before[1].older or after.young <= before[1].young):
+            raise FlowError(
+                file, line, step, f"it comes before {before[0].value}, or with it; give it a later time"
+            )
+        before = step, after
+
+
+def _check_the_flow_waits(file: str, steps: Mapping[Step, _Given], ladder: Ladder, flows: Flows) -> None:
+    """The flow's own `wait` brings the reminder; a ladder that says another time would not be true."""
+    morning = flows.flows[MORNING]
+    line = steps[Step.REMINDER]["after"][1]
+    for name in (morning.start, "first_check_in"):
+        node = morning.nodes[name]
+        if timedelta(minutes=node.wait) != ladder.reminder.older:
+            raise FlowError(
+                file,
+                line,
+                Step.REMINDER,
+                f"{MORNING}.yaml reminds after `wait: {node.wait}` minutes ({name}); write the same in both",
+            )
 
 
 # --- the whole set ------------------------------------------------------------------------------------

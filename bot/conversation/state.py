@@ -1,9 +1,9 @@
 """Where a conversation stands, and what can reach it: the closed lists of both."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from bot.language import Language
 from bot.vocabulary import Barrier, Intent, Keyword
@@ -119,9 +119,30 @@ Message = Begin | Heard | Silence | StaffTook | StaffReturned
 
 
 def to_json(state: State) -> dict[str, Any]:
-    if isinstance(state, WithStaff):
-        return {"kind": "WithStaff", "before": to_json(state.before)}
-    return {"kind": type(state).__name__, **asdict(state)}
+    match state:
+        case NotStarted(about=about):
+            return {"kind": "NotStarted", "about": _kept(about)}
+        case Waiting():
+            return {
+                "kind": "Waiting",
+                "flow": state.flow,
+                "node": state.node,
+                "about": _kept(state.about),
+                "later": _kept(state.later),
+                "barriers": list(state.barriers),
+                "unclear": state.unclear,
+                "pending": [[code, words] for code, words in state.pending],
+            }
+        case WithStaff(before=before):
+            return {"kind": "WithStaff", "before": to_json(before)}
+        case Ended(how=how, about=about):
+            return {"kind": "Ended", "how": how, "about": _kept(about)}
+        case _:
+            assert_never(state)
+
+
+def _kept(children: tuple[Child, ...]) -> list[dict[str, Any]]:
+    return [{"id": child.id, "name": child.name} for child in children]
 
 
 def from_json(kept: dict[str, Any]) -> State:
@@ -135,25 +156,29 @@ def from_json(kept: dict[str, Any]) -> State:
                 node,
                 about=_children(kept.get("about", [])),
                 later=_children(kept.get("later", [])),
-                barriers=tuple(Barrier(code) for code in kept.get("barriers", []) if code in set(Barrier)),
+                barriers=tuple(_BARRIERS[code] for code in kept.get("barriers", []) if code in _BARRIERS),
                 unclear=int(kept.get("unclear", 0)),
                 pending=tuple(
-                    (Barrier(code), str(words))
+                    (_BARRIERS[code], str(words))
                     for code, words in kept.get("pending", [])
-                    if code in set(Barrier)
+                    if code in _BARRIERS
                 ),
             )
         case {"kind": "WithStaff", "before": dict(before)}:
             inner = from_json(before)
             return WithStaff(inner.before if isinstance(inner, WithStaff) else inner)
-        case {"kind": "Ended", "how": str(how)} if how in set(End):
-            return Ended(End(how), _children(kept.get("about", [])))
+        case {"kind": "Ended", "how": str(how)} if how in _ENDS:
+            return Ended(_ENDS[how], _children(kept.get("about", [])))
         case _:
             return Ended(End.CLOSED)
 
 
 def _children(kept: list[dict[str, Any]]) -> tuple[Child, ...]:
     return tuple(Child(int(child["id"]), str(child["name"])) for child in kept)
+
+
+_BARRIERS = {barrier.value: barrier for barrier in Barrier}
+_ENDS = {end.value: end for end in End}
 
 
 def asked_about(state: State) -> tuple[Child, ...]:

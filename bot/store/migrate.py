@@ -34,7 +34,12 @@ def upgrade(engine: Engine, folder: Path) -> None:
 def version(engine: Engine) -> str | None:
     """The migration the database is at; None for an empty one."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return version_seen(connection)
+
+
+def version_seen(connection: Connection) -> str | None:
+    """The same, inside a transaction that is open already."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def head(folder: Path) -> str:

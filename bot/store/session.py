@@ -1,7 +1,7 @@
 """The engine and the transaction, on SQLite or PostgreSQL by one address."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -14,6 +14,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from bot.errors import PresenteError
+from bot.store.turnstile import WAIT_MS, Turnstile
+
+# A host that does not answer must not hold up a webhook or a health page for minutes.
+_CONNECT_SECONDS = 5
 
 
 class DatabaseRefused(PresenteError):
@@ -34,7 +38,10 @@ def connect(url: str) -> Engine:
     kind = address.get_backend_name()
     if kind == "postgresql":
         return create_engine(
-            address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+            address.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
         )
     if kind != "sqlite":
         raise DatabaseRefused(
@@ -52,6 +59,7 @@ def _make_sqlite_safe(engine: Engine) -> None:
     The driver by itself opens one only at the first write, so that what was read before is not
     protected: with its defaults 239 of 600 read-then-write updates of four processes were lost.
     """
+    turnstile = Turnstile(engine.url.database or "")
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -59,7 +67,7 @@ def _make_sqlite_safe(engine: Engine) -> None:
         cursor = connection.cursor()
         # The wait comes first: changing the journal mode needs a moment alone with the file.
         for pragma in (
-            "busy_timeout=10000",
+            f"busy_timeout={WAIT_MS}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
@@ -69,7 +77,15 @@ def _make_sqlite_safe(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        level = "FULL" if options.get("durable") else "NORMAL"
+        if connection.info.get("synchronous", "NORMAL") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info["synchronous"] = level
+        if options.get("only_reads"):
+            connection.exec_driver_sql("BEGIN")
+        elif not turnstile.write(connection.connection.cursor(), "BEGIN IMMEDIATE"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to say what is wrong
 
 
 class Database:
@@ -82,11 +98,48 @@ class Database:
         self.engine = engine
 
     @contextmanager
-    def begin(self, *, undo: bool = False) -> Iterator[Session]:
+    def begin(self, *, undo: bool = False, durable: bool = False) -> Iterator[Session]:
+        """A transaction. *durable*: once committed, not even a power cut takes it back.
+
+        PostgreSQL's always are. SQLite's cost an fsync then, which only the claim of a text must pay:
+        what was handed over must never be found unsent. It makes everything before it durable as well.
+        """
         with Session(self.engine, expire_on_commit=False) as session, session.begin() as transaction:
+            if durable:
+                session.connection(execution_options={"durable": True})
             yield session
             if undo:
                 transaction.rollback()
+
+    @contextmanager
+    def in_a_row(self) -> Iterator[Callable[[], AbstractContextManager[Session]]]:
+        """Short transactions one after the other, on one connection: `with database.in_a_row() as begin: ...`.
+
+        Each begins at once, not at the first look, and is the connection's own: a session that nobody
+        asks for objects costs next to nothing.
+        """
+        with self.engine.connect() as connection:
+
+            @contextmanager
+            def begin() -> Iterator[Session]:
+                with (
+                    connection.begin(),
+                    Session(
+                        connection, expire_on_commit=False, join_transaction_mode="rollback_only"
+                    ) as session,
+                ):
+                    yield session
+                    if session.in_transaction():
+                        session.commit()
+
+            yield begin
+
+    @contextmanager
+    def look(self) -> Iterator[Session]:
+        """A transaction that only reads: it waits for no writer, and no writer waits for it."""
+        reading = self.engine.connect().execution_options(only_reads=True, postgresql_readonly=True)
+        with reading as connection, Session(connection) as session:
+            yield session
 
     def close(self) -> None:
         self.engine.dispose()

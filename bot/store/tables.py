@@ -1,7 +1,9 @@
 """Every table, in reading order: the school's facts, people and phones, the morning, the talk, the desk."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -25,7 +27,18 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from bot.language import Language
-from bot.vocabulary import Barrier, NotContacted, Outcome, Owner, Purpose, Queue, Role, Urgency
+from bot.vocabulary import (
+    Barrier,
+    NotContacted,
+    Outcome,
+    Owner,
+    Purpose,
+    PurposeClass,
+    Queue,
+    Role,
+    Step,
+    Urgency,
+)
 
 # Named constraints from the first table on, so that a migration can change them on both databases.
 _NAMING = {
@@ -35,6 +48,11 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+@lru_cache(1024)
+def _as_sqlite_keeps_it(utc: datetime) -> str:
+    return utc.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -50,6 +68,18 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError("an instant without a zone was about to be stored")
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """As above, at once: a turn writes ten instants, and most of them are the same one."""
+        if dialect.name != "sqlite":
+            return super().bind_processor(dialect)
+
+        def process(value: datetime | None) -> str | None:
+            if value is None or value.tzinfo is not UTC:
+                value = self.process_bind_param(value, dialect)
+            return None if value is None else _as_sqlite_keeps_it(value)
+
+        return process
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         if value is None:
@@ -207,6 +237,11 @@ class Phone(Table):
     # Kept beside the events so that choosing whom to text is one query; consent.py writes both.
     opted_out: Mapped[bool] = mapped_column(default=False)
     held: Mapped[bool] = mapped_column(default=False)
+    # The carrier has given the number up; somebody else may hold it next (TW-72).
+    suspended: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    # Texts that failed one after the other for a handset that is off or out of reach (30003).
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    looked_up_at: Mapped[datetime | None]  # when the provider was asked what kind of line it is
 
 
 class GuardianPhone(Table):
@@ -225,19 +260,42 @@ class ConsentKind(StrEnum):
     OPT_IN = "opt_in"
     WRONG_NUMBER = "wrong_number"
     HOLD = "hold"
+    RELEASE = "release"
+    SUSPEND = "suspend"
+    CONFIRM = "confirm"
+    MUTE = "mute"
+    UNMUTE = "unmute"
 
 
 class ConsentEvent(Table):
-    """Append only: what was said about texting a number, by whom, in which text (LAW-16)."""
+    """What was said about texting a number, by whom, in which words (LAW-16).
+
+    Append only: a trigger in the database refuses to change or remove a row.
+    """
 
     __tablename__ = "consent_events"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     phone_id: Mapped[int] = mapped_column(ForeignKey("phones.id"), index=True)
     kind: Mapped[ConsentKind] = mapped_column(_one_of(ConsentKind, "kind"))
-    source: Mapped[str]  # family, provider or staff
+    source: Mapped[str]  # family, provider, carrier or staff
     inbound_text_id: Mapped[int | None] = mapped_column(ForeignKey("inbound_texts.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    # The family's own words, and of which student and purpose a mute speaks.
+    words: Mapped[str] = mapped_column(default="", server_default="")
+    student_id: Mapped[int | None] = mapped_column(ForeignKey("students.id"))
+    purpose: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    at: Mapped[datetime]
+
+
+class Mute(Table):
+    """A guardian who wants no texts of this purpose about this student; the others go on as before."""
+
+    __tablename__ = "mutes"
+
+    guardian_id: Mapped[int] = mapped_column(ForeignKey("guardians.id"), primary_key=True)
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), primary_key=True)
+    purpose: Mapped[Purpose] = mapped_column(_one_of(Purpose, "purpose"), primary_key=True)
     at: Mapped[datetime]
 
 
@@ -255,6 +313,16 @@ class Import(Table):
     sha256: Mapped[str] = mapped_column(String(64))
     applied_at: Mapped[datetime]
     summary: Mapped[dict[str, Any]]
+
+
+class ImportChanges(Table):
+    """What one roster import changed in one table, before and after: kept so that it can be taken back."""
+
+    __tablename__ = "import_changes"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    changes: Mapped[dict[str, Any]]
 
 
 class MarkStatus(StrEnum):
@@ -299,6 +367,29 @@ class AttendanceMark(Table):
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"))
     marked_at: Mapped[datetime]
     superseded_at: Mapped[datetime | None]
+
+
+class Threshold(StrEnum):
+    """What a person is told of once: a rate of absence, a truancy mark (LAW-52), a third day in a row."""
+
+    AT_RISK = "at_risk"
+    CHRONIC = "chronic"
+    SEVERE = "severe"
+    FOUR_IN_A_MONTH = "four_in_a_month"
+    TEN_IN_A_YEAR = "ten_in_a_year"
+    THREE_IN_A_ROW = "three_in_a_row"
+
+
+class ThresholdRaised(Table):
+    """A student has come to a threshold, and that was told: the key makes a second finding harmless."""
+
+    __tablename__ = "thresholds_raised"
+
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), primary_key=True)
+    threshold: Mapped[Threshold] = mapped_column(_one_of(Threshold, "threshold"), primary_key=True)
+    period: Mapped[str] = mapped_column(String(10), primary_key=True)  # a year, a month, a streak's first day
+    reached_on: Mapped[date] = mapped_column(Date)
+    raised_at: Mapped[datetime]
 
 
 # --- the morning ------------------------------------------------------------------------------------------
@@ -410,6 +501,16 @@ class InboundText(Table):
     """A text as it arrived, stored before anything else happens; a repeat of the provider's id changes nothing."""
 
     __tablename__ = "inbound_texts"
+    __table_args__ = (
+        Index("uq_inbound_texts_retry_token", "retry_token", unique=True),
+        Index(
+            "ix_inbound_texts_waiting",
+            "sender",
+            "id",
+            sqlite_where=text("handled_at IS NULL"),
+            postgresql_where=text("handled_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     provider_sid: Mapped[str] = mapped_column(String(64), unique=True)
@@ -423,7 +524,13 @@ class InboundText(Table):
         String(10), default=""
     )  # what the provider already answered itself
     received_at: Mapped[datetime]
-    handled_at: Mapped[datetime | None] = mapped_column(index=True)
+    handled_at: Mapped[datetime | None]
+    # What the provider repeats on every try of one webhook: a second key beside the id (TW-24).
+    retry_token: Mapped[str | None] = mapped_column(String(80))
+    incomplete: Mapped[bool] = mapped_column(
+        default=False, server_default=text("false")
+    )  # a part was lost (TW-6)
+    redacted_at: Mapped[datetime | None]  # when the provider's own copy was removed (TW-47)
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"), index=True)
     language: Mapped[Language | None] = mapped_column(_one_of(Language, "language"))
     reading: Mapped[dict[str, Any] | None]  # how the program understood it, for the desk
@@ -478,7 +585,20 @@ class OutboundText(Table):
 
     __tablename__ = "outbound_texts"
     __table_args__ = (
-        Index("ix_outbound_texts_due", "state", "not_before"),
+        Index(
+            "ix_outbound_texts_queued",
+            "rank",
+            "not_before",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "ix_outbound_texts_in_doubt",
+            "claimed_at",
+            sqlite_where=text("state IN ('claimed', 'unknown')"),
+            postgresql_where=text("state IN ('claimed', 'unknown')"),
+        ),
         CheckConstraint("(state = 'not_sent') = (why_not <> '')", name="reason_given"),
     )
 
@@ -492,6 +612,13 @@ class OutboundText(Table):
         _one_of(Channel, "channel"), default=Channel.SMS, server_default=Channel.SMS.value
     )
     purpose: Mapped[Purpose] = mapped_column(_one_of(Purpose, "purpose"))
+    # What it is before the law (LAW-3), and its strict class in the queue (Purpose.rank).
+    purpose_class: Mapped[PurposeClass] = mapped_column(
+        _one_of(PurposeClass, "purpose_class"),
+        default=PurposeClass.MISSION,
+        server_default=PurposeClass.MISSION.value,
+    )
+    rank: Mapped[int] = mapped_column(default=3, server_default="3")
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))  # who wrote it; NULL: the program
     key: Mapped[str] = mapped_column(String(120), default="")  # flow.node; empty for a person's own words
     body: Mapped[str]
@@ -505,10 +632,54 @@ class OutboundText(Table):
     queued_at: Mapped[datetime]
     claimed_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+    # How often it was claimed. What a sender reports counts only for the attempt it was given.
     attempts: Mapped[int] = mapped_column(default=0)
+    left_as: Mapped[str] = mapped_column(String(64), default="", server_default="")  # SHA-256 of what left
+    # The text that failed and is tried again by this one; a text that has ended is never reopened.
+    retry_of: Mapped[int | None] = mapped_column(ForeignKey("outbound_texts.id"), index=True)
+    raised_at: Mapped[datetime | None]  # when a person was told that nobody knows whether it left
+    redacted_at: Mapped[datetime | None]  # when the provider's own copy was emptied (TW-47)
     provider_sid: Mapped[str | None] = mapped_column(String(64), unique=True)
     delivery: Mapped[Delivery] = mapped_column(_one_of(Delivery, "delivery"), default=Delivery.NONE)
     error_code: Mapped[str] = mapped_column(String(10), default="")
+
+
+class SenderState(Table):
+    """One number or Messaging Service that texts leave by: its pace, its day's cap, and its breaker."""
+
+    __tablename__ = "senders"
+
+    key: Mapped[str] = mapped_column(String(60), primary_key=True)
+    room: Mapped[float]  # segments that may leave at this moment; below zero after urgent texts
+    filled_at: Mapped[datetime]
+    day: Mapped[date] = mapped_column(Date)  # the carriers' day, US Pacific (rules.md, 30023)
+    segments_today: Mapped[int]
+    # Faults of ours since the last text that was taken (TW-71); enough of them open the breaker.
+    faults: Mapped[int] = mapped_column(default=0)
+    closed_until: Mapped[datetime | None]
+    closed_why: Mapped[str] = mapped_column(String(20), default="")  # the provider's code
+
+
+class StopEvent(Table):
+    """Somebody pressed the stop button, or let the texts go on. The newest row says which. Append only."""
+
+    __tablename__ = "stops"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stopped: Mapped[bool]
+    by: Mapped[str]
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Tick(Table):
+    """When a named job last did its work to the end, on whichever machine; what /readyz looks at."""
+
+    __tablename__ = "ticks"
+
+    job: Mapped[str] = mapped_column(String(60), primary_key=True)
+    at: Mapped[datetime]
 
 
 class Receipt(Table):
@@ -574,6 +745,23 @@ class Handoff(Table):
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     resolved_at: Mapped[datetime | None]
     resolution: Mapped[str] = mapped_column(default="")
+
+
+class LadderStep(Table):
+    """A step of the ladder that was taken for a student and a school day; the key lets it be taken once.
+
+    A task without a handoff has no number to call: the office sees it in its repair list.
+    """
+
+    __tablename__ = "ladder_steps"
+
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True, index=True)
+    step: Mapped[Step] = mapped_column(_one_of(Step, "step"), primary_key=True)
+    guardian_id: Mapped[int | None] = mapped_column(ForeignKey("guardians.id"))  # who was texted
+    handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoffs.id"), index=True)
+    due_at: Mapped[datetime | None]  # by when a person must have done a task
+    at: Mapped[datetime]
 
 
 class CallOutcome(StrEnum):

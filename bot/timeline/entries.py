@@ -85,9 +85,12 @@ class Called:
 
 @dataclass(frozen=True)
 class ConsentChanged:
+    """`words`: what staff took down; a family's own stand in its text."""
+
     at: datetime
     kind: ConsentKind
     source: str
+    words: str = ""
 
 
 Entry = (

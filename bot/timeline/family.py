@@ -42,7 +42,7 @@ from bot.timeline.entries import (
     WeWrote,
     in_order,
 )
-from bot.vocabulary import Barrier, Owner, Queue, Urgency
+from bot.vocabulary import Barrier, Owner, Purpose, Queue, Urgency
 
 # Of the audit log, what belongs into a family's story; the rest has rows of its own.
 _TOLD_BY_AUDIT: Mapping[str, type[Taken | Returned]] = {"take": Taken, "return_to_bot": Returned}
@@ -206,7 +206,8 @@ def _entries(
     yield from _barriers(session, talks)
     yield from _desk_work(session, talks, names)
     for event in session.scalars(select(ConsentEvent).where(ConsentEvent.phone_id == phone.id)):
-        yield ConsentChanged(event.at, event.kind, event.source)
+        if event.purpose != Purpose.REMINDER:  # muted with its check-in, and told with it
+            yield ConsentChanged(event.at, event.kind, event.source, event.words if event.staff_id else "")
 
 
 def _texts_from_them(session: Session, talks: Sequence[int], phone: Phone) -> Iterator[FamilyWrote]:

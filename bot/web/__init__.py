@@ -3,7 +3,7 @@
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from bot.web import chat, desk, errors, guard, headers, phones, sign_in, webhooks
+from bot.web import chat, desk, errors, guard, headers, phones, sign_in, watched, webhooks
 from bot.web.parts import Parts
 
 __all__ = ["Parts", "create_app"]
@@ -34,14 +34,13 @@ def create_app(parts: Parts) -> Flask:
     csrf = CSRFProtect(app)
     errors.install(app, parts.script.texts)
 
-    from_provider = webhooks.pages(parts)
     from_families = chat.pages(parts)
-    csrf.exempt(from_provider)  # the provider signs its posts instead
     csrf.exempt(from_families)  # the unguessable address is the token, so that no cookie is needed
-    app.register_blueprint(from_provider)
     app.register_blueprint(from_families)
+    app.register_blueprint(watched.pages(parts))
     app.register_blueprint(sign_in.pages(parts))
     app.register_blueprint(desk.pages(parts))
     if parts.simulated_phones:
         app.register_blueprint(phones.pages(parts))
+    app.wsgi_app = webhooks.Webhooks(parts, app.wsgi_app)  # type: ignore[method-assign]
     return app

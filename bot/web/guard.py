@@ -9,24 +9,25 @@ from bot import staff
 from bot.staff import StaffMember
 from bot.web.parts import Parts
 
-# The two webhooks are signed by the provider; the style sheets say nothing about anybody; a family's
-# chat page opens with the token in its address.
+# The provider's posts never come here (webhooks.py). The style sheets say nothing about anybody; a family's
+# chat page opens with the token in its address. Who may read the figures, watched.py asks itself.
 OPEN = frozenset(
     {
         "static",
-        "webhooks.inbound",
-        "webhooks.status",
         "sign_in.form",
         "sign_in.enter",
         "chat.show",
         "chat.news",
         "chat.write",
+        "watched.health",
+        "watched.ready",
+        "watched.metrics",
     }
 )
 # Exists with the simulator only, where every number and family is invented.
 OPEN_WHEN_SIMULATED = "phones"
 # What a page asks by itself every few seconds. It is no sign of somebody at work.
-ASKED_BY_PAGES = frozenset({"desk.queue_news", "desk.family_news", "desk.alarm"})
+ASKED_BY_PAGES = frozenset({"desk.queue_news", "desk.family_news", "desk.alarm", "desk.standstill"})
 
 TOKEN = "token"  # noqa: S105 - the name of the cookie's entry
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 from bot.advance import Script
 from bot.clock import Clock
@@ -12,10 +12,15 @@ from bot.store.session import Database
 
 @dataclass(frozen=True)
 class Parts:
-    """`signed` says whether the provider signed (address, form, signature); it never raises.
+    """`signed_pairs` says whether the provider signed (address, names and values, the signature's header, the
+    header that names its algorithm); it never raises.
 
     `simulated_phones` is true with the simulator only: the phones page exists, and a visitor may open
-    the desk as a specialist. `wake` tells a worker of this process that something arrived.
+    the desk as a specialist. `wake` tells the workers that something arrived.
+
+    `spool` is the folder that keeps the provider's posts while the database cannot. `metrics_token` is
+    what whoever watches the program must show; without one only this machine may look. `migration` is
+    the one the program is written for; with "" the database's own is not compared with it.
     """
 
     database: Database
@@ -23,9 +28,12 @@ class Parts:
     script: Script
     secret_key: str
     public_url: str
-    signed: Callable[[str, Any, str | None], bool]
+    signed_pairs: Callable[[str, list[tuple[str, str]], str | None, str | None], bool]
     simulated_phones: bool
     wake: Callable[[], None]
+    spool: Path | None = None
+    metrics_token: str = ""
+    migration: str = ""
 
     @property
     def now(self) -> datetime:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bot import chat, inbound, staff
+from bot import arrivals, chat, staff
 from bot.clock import school_day
 from bot.language import Language
 from bot.timeline.phones import Bubble, PhoneOnPage, last_morning, number_of, phones, thread
@@ -131,7 +131,7 @@ def _write(parts: Parts, phone_id: int, words: str) -> None:
             abort(404)
         if words:
             sid = _invented_sid(phone_id, request.form.get("form_key", ""), words)
-            inbound.receive(
+            arrivals.receive(
                 session, provider_sid=sid, sender=sender, words=words[:_LONGEST_TEXT], now=parts.now
             )
     parts.wake()

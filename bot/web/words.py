@@ -81,6 +81,11 @@ CONSENT = {
     ConsentKind.OPT_IN: "Texts to this number are wanted again",
     ConsentKind.WRONG_NUMBER: "This number belongs to somebody else",
     ConsentKind.HOLD: "Automatic texts are held until a person has read this",
+    ConsentKind.RELEASE: "A person has read it: automatic texts go on",
+    ConsentKind.SUSPEND: "The carrier gave this number up: no texts until the family confirms it",
+    ConsentKind.CONFIRM: "The family confirmed this number",
+    ConsentKind.MUTE: "No such texts about this student",
+    ConsentKind.UNMUTE: "Texts about this student are wanted again",
 }
 
 _OWNER = {

@@ -18,12 +18,12 @@ def add(page: Blueprint, parts: Parts) -> None:
     @page.post("/family/<int:conversation_id>/take")
     def take(conversation_id: int) -> ResponseReturnValue:
         done = "You are talking with this family now. The program stays silent."
-        return _act(parts, conversation_id, done, answering.take, script=parts.script)
+        return act(parts, conversation_id, done, answering.take, script=parts.script)
 
     @page.post("/family/<int:conversation_id>/reply")
     def reply(conversation_id: int) -> ResponseReturnValue:
         words, form_key = request.form.get("words", ""), request.form.get("form_key", "")
-        return _act(
+        return act(
             parts,
             conversation_id,
             "Your text is on its way. The program stays silent until you return the conversation.",
@@ -39,7 +39,7 @@ def add(page: Blueprint, parts: Parts) -> None:
         chosen = request.form.get("outcome", "")
         if chosen not in set(CallOutcome):
             return family.show(parts, conversation_id, "Choose what became of the call, then log it."), 422
-        return _act(
+        return act(
             parts,
             conversation_id,
             "The call is logged.",
@@ -51,11 +51,11 @@ def add(page: Blueprint, parts: Parts) -> None:
     @page.post("/family/<int:conversation_id>/return")
     def return_to_bot(conversation_id: int) -> ResponseReturnValue:
         done = "The program answers this family again. A question that was open is asked once more."
-        return _act(parts, conversation_id, done, answering.return_to_bot, script=parts.script)
+        return act(parts, conversation_id, done, answering.return_to_bot, script=parts.script)
 
     @page.post("/family/<int:conversation_id>/resolve")
     def resolve(conversation_id: int) -> ResponseReturnValue:
-        return _act(
+        return act(
             parts,
             conversation_id,
             "Resolved. The family can write again at any time.",
@@ -65,7 +65,7 @@ def add(page: Blueprint, parts: Parts) -> None:
         )
 
 
-def _act(
+def act(
     parts: Parts,
     conversation_id: int,
     done: str,

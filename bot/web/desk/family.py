@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bot import answering, staff
+from bot import answering, staff, wishes
 from bot.clock import school_day
 from bot.store.tables import CallOutcome
 from bot.timeline.entries import Entry, WeWrote
@@ -66,6 +66,7 @@ def show(parts: Parts, conversation_id: int, wrong: str = "", typed: str = "") -
     seen = _look(parts, conversation_id)
     with parts.database.begin() as session:
         cannot_text = answering.cannot_text_because(session, conversation_id)
+        standing = wishes.standing(session, conversation_id)
     return render_template(
         "desk/family.html",
         page=seen,
@@ -73,6 +74,7 @@ def show(parts: Parts, conversation_id: int, wrong: str = "", typed: str = "") -
         wrong=wrong,
         typed=typed,
         cannot_text=cannot_text,
+        wishes=standing,
         call_outcomes=CallOutcome,
         longest=answering.LONGEST_REPLY,
         # The same form sent twice, by an impatient second click, is one text.

@@ -1,0 +1,137 @@
+"""The big stop button at the desk, and the banner of every desk page while texts stand still."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bot import outbox, staff, stopping, watch
+from bot.outbox import Closed
+from bot.provider import meaning
+from bot.stopping import Press, StopRefused
+from bot.vocabulary import Role
+from bot.web import guard, times
+from bot.web.desk.queue import zones_by_school
+from bot.web.parts import Parts
+
+_PRESSES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """What keeps texts from leaving, a sentence each; both empty while they leave."""
+
+    mark: str
+    stopped: str
+    refused: tuple[str, ...]
+
+
+def add(page: Blueprint, parts: Parts) -> None:
+    @page.get("/stop")
+    def stop() -> ResponseReturnValue:
+        return _show(parts)
+
+    @page.post("/stop")
+    def press_stop() -> ResponseReturnValue:
+        return _press(
+            parts, stopping.stop, stopping.MAY_STOP, "Done. Texts wait until somebody lets them go."
+        )
+
+    @page.post("/go")
+    def press_go() -> ResponseReturnValue:
+        return _press(parts, stopping.go, stopping.MAY_LET_GO, "Done. Texts go on.")
+
+    @page.get("/standstill", endpoint="standstill")
+    def news() -> ResponseReturnValue:
+        """204 while nothing has changed: an open page learns of a stop within seconds."""
+        still = standstill(parts)
+        if request.args.get("seen") == still.mark:
+            return "", 204
+        return render_template("desk/_standstill.html", still=still)
+
+
+def standstill(parts: Parts) -> Standstill:
+    """What the banner says at this moment; nothing at all on most days."""
+    with parts.database.look() as session:
+        press, closed = stopping.stopped(session), outbox.closed(session)
+        if press is None and not closed:
+            return Standstill("", "", ())
+        zone = zones_by_school(staff.schools_seen(session, guard.me()))[""]
+    # Two senders that are refused for one reason are one sentence.
+    refused = dict.fromkeys(_refused(each, zone, parts.now) for each in closed)
+    stopped = _stopped(press, zone, parts.now) if press is not None else ""
+    mark = f"{press.id if press else ''}-{'-'.join(f'{each.code}at{each.until:%d%H%M}' for each in closed)}"
+    return Standstill(mark, stopped, tuple(refused))
+
+
+def _stopped(press: Press, zone: ZoneInfo, now: datetime) -> str:
+    since = times.said(press.at, zone, now)
+    return f"since {since} by {press.by}: {press.reason.rstrip('.')}. Nothing leaves but safety texts."
+
+
+def _refused(closed: Closed, zone: ZoneInfo, now: datetime) -> str:
+    code = f"error {closed.code}: " if closed.code else ""
+    tried = f"at {times.said(closed.until, zone, now)}" if closed.until > now else "with the next text"
+    return f"Twilio refuses our sender ({code}{meaning.of(closed.code).means}). It is tried again {tried}."
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """One use of the button, as the page tells it."""
+
+    stopped: bool
+    by: str
+    reason: str
+    at: str
+
+
+def _show(parts: Parts, wrong: str = "", typed: str = "") -> str:
+    me = guard.me()
+    with parts.database.look() as session:
+        presses = stopping.presses(session, _PRESSES_SHOWN)
+        held = watch.held_back(session, parts.now)
+        zone = zones_by_school(staff.schools_seen(session, me))[""]
+    return render_template(
+        "desk/stop.html",
+        stopped=bool(presses) and presses[0].stopped,
+        seen=presses[0].id if presses else 0,
+        presses=[
+            Pressed(press.stopped, press.by, press.reason, times.said(press.at, zone, parts.now))
+            for press in presses
+        ],
+        held=held,
+        may_stop=me.role in stopping.MAY_STOP,
+        may_let_go=me.role in stopping.MAY_LET_GO,
+        longest=stopping.LONGEST_REASON,
+        wrong=wrong,
+        typed=typed,
+    )
+
+
+def _press(
+    parts: Parts, what: Callable[..., bool], whose: Collection[Role], done: str
+) -> ResponseReturnValue:
+    me = guard.me()
+    if me.role not in whose:
+        abort(403)
+    because = request.form.get("because", "")
+    try:
+        with parts.database.begin() as session:
+            changed = what(
+                session,
+                by=me.name,
+                staff_id=me.id,
+                reason=because,
+                # What the form had shown: a second click, or a page left open, undoes nothing it did not show.
+                seen=request.form.get("seen", -1, type=int),
+                now=parts.now,
+            )
+    except StopRefused as why:
+        return _show(parts, str(why), because), 409
+    parts.wake()
+    if changed:
+        flash(done)
+    return redirect(url_for("desk.stop"), 303)
