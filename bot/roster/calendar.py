@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
-from bot.roster.files import decode
+from bot.roster.encodings import decode
 from bot.roster.records import Closures
 from bot.roster.recurrence import RuleNotRead, repeated
 from bot.roster.report import FileRefused, Problem

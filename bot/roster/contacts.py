@@ -40,17 +40,20 @@ class _Reading:
     contacts: Contacts
     problems: list[Problem]
 
-    def note(self, row: Row, reason: str) -> None:
-        self.problems.append(Problem(self.file, row.line, reason))
+    def note(self, row: Row, reason: str, column: str = "", mend: str = "") -> None:
+        value = row[column] if column else ""
+        self.problems.append(Problem(self.file, row.line, reason, column=column, value=value, mend=mend))
 
 
-def read_contacts(name: str, raw: bytes, roster: Roster, problems: list[Problem]) -> Contacts:
+def read_contacts(
+    name: str, raw: bytes, roster: Roster, problems: list[Problem], encoding: str | None = None
+) -> Contacts:
     """Read a contacts file for the people of *roster*.
 
     A flag that cannot be read is taken for the answer that sends no text. Raises FileRefused for a
     file that cannot be trusted as a whole.
     """
-    rows = read_rows(name, raw, _COLUMNS, problems)
+    rows = read_rows(name, raw, _COLUMNS, problems, encoding)
     if not rows:
         raise FileRefused(f"{name} has no rows; export it again; nothing was changed")
     reading = _Reading(name, roster, Contacts(rows_read=len(rows)), problems)
@@ -86,7 +89,7 @@ def _known(reading: _Reading, row: Row, column: str, people: dict[str, set[str]]
     if not row.spoiled:
         whom = "is in the roster more than once" if found else "is not in the roster"
         left_out = "the row" if column == "contact_id" else "the link"
-        reading.note(row, f"{column} {row[column]!r} {whom}; {left_out} was left out")
+        reading.note(row, f"{column} {row[column]!r} {whom}; {left_out} was left out", column)
     return None
 
 
@@ -113,7 +116,11 @@ def _order(reading: _Reading, row: Row) -> int:
     written = row["contact_order"]
     if written.isascii() and written.isdigit() and 0 < int(written) <= _LAST:
         return int(written)
-    reading.note(row, f"contact_order {written!r} is not a number from 1 to {_LAST}; the contact comes last")
+    reading.note(
+        row,
+        f"contact_order {written!r} is not a number from 1 to {_LAST}; the contact comes last",
+        "contact_order",
+    )
     return _LAST
 
 
@@ -124,7 +131,9 @@ def _flag(reading: _Reading, row: Row, column: str, *, unread: bool) -> bool:
     if written in _NO:
         return False
     taken = "Y" if unread else "N"
-    reading.note(row, f"{column} {row[column]!r} is neither Y nor N; it was taken as {taken}")
+    reading.note(
+        row, f"{column} {row[column]!r} is neither Y nor N; it was taken as {taken}", column, "write Y or N"
+    )
     return unread
 
 
@@ -135,7 +144,9 @@ def _add_language(reading: _Reading, row: Row, guardian: str) -> None:
     language = from_school_code(code)
     if language is None:
         reading.note(
-            row, f"preferred_language {code!r} is not one we speak; the contact is written to in English"
+            row,
+            f"preferred_language {code!r} is not one we speak; the contact is written to in English",
+            "preferred_language",
         )
         language = Language.ENGLISH
     if reading.contacts.languages.setdefault(guardian, language) is not language:
@@ -144,4 +155,4 @@ def _add_language(reading: _Reading, row: Row, guardian: str) -> None:
 
 def _add_numbers(reading: _Reading, row: Row, guardian: str) -> None:
     written = reading.contacts.written.setdefault(guardian, [])
-    written += [Written(kind, row[kind], reading.file, row.line) for kind in _KINDS if row[kind]]
+    written += [Written(kind, row[kind], reading.file, row.line, kind) for kind in _KINDS if row[kind]]

@@ -15,6 +15,7 @@ _POSITIONS = {"mobile": 1, "home": 2, "work": 3}
 
 _SHORTENED = re.compile(r"[\d.,]+E\+?\d+", re.IGNORECASE)
 _EXTENSION = re.compile(r"(extension|ext\.?|x)\s*\d+$", re.IGNORECASE)
+_MEND = "ask the family for a number with area code, such as 860-555-0123"
 _TOLL_FREE = {"800", "833", "844", "855", "866", "877", "888"}
 
 
@@ -39,6 +40,8 @@ def guardians_numbers(
 def _not_among(said: Iterable[Written], written: Iterable[Written]) -> list[Written]:
     """What no contacts row says as well, however it is written: one fault is told once."""
     told = {_bare(one.words) for one in said}
+    if not told:
+        return list(written)
     return [one for one in written if _bare(one.words) not in told]
 
 
@@ -78,7 +81,10 @@ def _usable(
             elif e164 not in numbers and one.kind in lines:
                 fault = f"line {lines[one.kind]} has another one for the same contact"
         if fault:
-            problems.append(Problem(one.file, one.line, f"{_shown(one)}: {fault}; the number was left out"))
+            reason = f"{_shown(one)}: {fault}; the number was left out"
+            problems.append(
+                Problem(one.file, one.line, reason, column=one.column, value=_masked(one.words), mend=_MEND)
+            )
         elif e164 not in numbers:
             numbers[e164] = Number(one.kind, _POSITIONS[one.kind], given_by)
             lines[one.kind] = one.line
@@ -89,6 +95,12 @@ def _shown(one: Written) -> str:
     """A number may not stand in a report (PH-3); words such as "n/a" may."""
     holds_digits = any(character.isdigit() for character in one.words)
     return one.kind if holds_digits else f'{one.kind} "{one.words[:40]}"'
+
+
+def _masked(words: str) -> str:
+    """The last four digits tell a person which number of a row is meant, and nobody else whose it is."""
+    digits = "".join(character for character in words if character.isdigit())
+    return f"…{digits[-4:]}" if len(digits) > 4 else "" if digits else words[:40]
 
 
 def read_number(written: str, kind: str) -> PhoneNumber:

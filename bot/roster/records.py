@@ -53,6 +53,7 @@ class Written:
     words: str
     file: str
     line: int
+    column: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,11 @@ class Guardianship:
 
 @dataclass
 class Roster:
-    """A complete OneRoster archive. `held` are people whose rows cannot be read: they stay as they were."""
+    """What a school system's export says. `held` are people whose rows cannot be read: they stay as they were.
+
+    A complete one means that whoever is missing has left. Of a `delta` everybody stays but those
+    who are `gone` and the links `undone`; `moved` are students of whom only a new school is told.
+    """
 
     schools: dict[str, School] = field(default_factory=dict)
     terms: list[Term] = field(default_factory=list)
@@ -88,6 +93,12 @@ class Roster:
     students_mobiles: dict[str, list[Written]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     rows_read: int = 0
+    delta: bool = False
+    gone: set[str] = field(default_factory=set)
+    undone: set[Pair] = field(default_factory=set)
+    moved: dict[str, str] = field(default_factory=dict)
+    schools_complete: bool = True
+    schools_gone: set[str] = field(default_factory=set)
 
 
 @dataclass

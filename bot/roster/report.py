@@ -1,5 +1,7 @@
 """What an import says of itself: the file it refused, the rows it left out, and what it changed."""
 
+import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +15,18 @@ class FileRefused(PresenteError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A line of a file that a person should look at. `reason` never holds a name or a full phone number."""
+    """A line of a file that a person should look at. `reason` never holds a name or a full phone number.
+
+    `column`, `value` and `mend` are for the report file: where to look, what stands there (never a
+    password; of a number the last four digits), and what to do about it.
+    """
 
     file: str
     line: int
     reason: str
+    column: str = field(default="", compare=False)
+    value: str = field(default="", compare=False)
+    mend: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.file} line {self.line}: {self.reason}"
@@ -83,11 +92,32 @@ class Report:
             written += [f"  {problem}" for problem in sorted(self.problems)]
         return written
 
+    def as_csv(self) -> str:
+        """Every problem on a line of its own, for a spreadsheet that takes none of it for a formula (OR-14)."""
+        page = io.StringIO(newline="")
+        writer = csv.writer(page)
+        writer.writerow(("file", "line", "column", "value", "what is wrong", "what to do"))
+        for one in sorted(self.problems):
+            row = (one.file, str(one.line), one.column, one.value, one.reason, one.mend)
+            writer.writerow([_no_formula(cell) for cell in row])
+        return page.getvalue()
+
+
+def _no_formula(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
+
+
+# A file that is wrong on every line says so a thousand times, and then how many more.
+_MOST_KEPT = 1000
+
 
 def summary(report: Report, rows_read: int, problems: Iterable[Problem]) -> dict[str, Any]:
     """What the imports table keeps of one file: its own rows and problems, and what the import changed."""
+    told = [str(problem) for problem in problems]
+    if len(told) > _MOST_KEPT:
+        told[_MOST_KEPT:] = [f"and {len(told) - _MOST_KEPT} more"]
     return {
         "rows_read": rows_read,
         "changes": {table: vars(change) for table, change in report.changes.items()},
-        "problems": [str(problem) for problem in problems],
+        "problems": told,
     }

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from bot.language import Language
 from bot.roster.compare import Difference, Values
+from bot.roster.people import Earlier
 from bot.roster.records import Pair
+from bot.roster.report import Change
 from bot.store.tables import (
     CalendarDay,
     Guardian,
@@ -40,6 +42,18 @@ class Known:
     numbers: dict[Pair, Values]
 
 
+@dataclass
+class Plan:
+    """What an import will do to each table."""
+
+    schools: Difference[str]
+    days: Difference[SchoolDay]
+    students: Difference[str]
+    guardians: Difference[str]
+    links: Difference[Pair]
+    numbers: Difference[Pair]
+
+
 def load(session: Session, first_day: date | None) -> Known:
     """Load everything by the school's ids; the calendar from *first_day* on (None: none of it)."""
     return Known(
@@ -56,6 +70,27 @@ def load(session: Session, first_day: date | None) -> Known:
         ),
         links=_links(session),
         numbers=_numbers(session),
+    )
+
+
+def load_earlier(session: Session) -> Earlier:
+    """Who is active, as a delta builds on it; a link counts with both of its people."""
+    schools = session.scalars(select(School.sourced_id).where(School.active))
+    students = session.execute(
+        select(Student.sourced_id, School.sourced_id).join(School, School.id == Student.school_id)
+    )
+    guardians = session.scalars(select(Guardian.sourced_id))
+    links = session.execute(
+        select(Student.sourced_id, Guardian.sourced_id)
+        .join(Guardianship, Guardianship.student_id == Student.id)
+        .join(Guardian, Guardian.id == Guardianship.guardian_id)
+        .where(Guardianship.active)
+    )
+    return Earlier(
+        students={student: school for student, school in students},
+        guardians=dict.fromkeys(guardians, "guardian"),
+        links=frozenset((student, guardian) for student, guardian in links),
+        schools=frozenset(schools),
     )
 
 
@@ -136,6 +171,25 @@ def _numbers(session: Session) -> dict[Pair, Values]:
 # Everything goes in whole lists, a few statements per table: a district has tens of thousands of rows.
 
 
+def write(session: Session, plan: Plan) -> dict[str, Change]:
+    """Write every table of a plan, in the order in which their keys need each other."""
+    schools = write_schools(session, plan.schools)
+    write_days(session, plan.days, schools)
+    students = write_students(session, plan.students, schools)
+    guardians = write_guardians(session, plan.guardians)
+    write_links(session, plan.links, students, guardians)
+    new_phones = write_numbers(session, plan.numbers, guardians)
+    return {
+        "schools": plan.schools.change,
+        "calendar_days": plan.days.change,
+        "students": plan.students.change,
+        "guardians": plan.guardians.change,
+        "guardianships": plan.links.change,
+        "phones": Change(added=new_phones),
+        "guardian_phones": plan.numbers.change,
+    }
+
+
 def _insert(session: Session, table: type[Table], rows: list[Values]) -> None:
     if rows:
         session.execute(insert(table), rows)
@@ -169,7 +223,7 @@ def write_students(
     def located(rows: Mapping[str, Values]) -> dict[str, Values]:
         return {
             key: {column: value for column, value in row.items() if column != "school"}
-            | {"school_id": schools[row["school"]]}
+            | ({"school_id": schools[row["school"]]} if "school" in row else {})
             for key, row in rows.items()
         }
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 
-from bot.roster.compare import Difference, Values, compare, refuse_mass_removal
+from bot.roster.compare import Values, compare, refuse_mass_removal
 from bot.roster.numbers import FROM_CONTACTS, FROM_ROSTER
 from bot.roster.records import Closures, Contacts, Number, Pair, Roster
-from bot.roster.rows import Known, SchoolDay
+from bot.roster.rows import Known, Plan, SchoolDay
 
 # Beyond these shares of the active rows a removal needs a person's word (OR-5). Links, numbers and
 # days may go one by one in a small school; only a loss beyond `_A_FEW` of them looks like a cut file.
@@ -29,37 +29,36 @@ class Files:
     morning_at: time
 
 
-@dataclass
-class Plan:
-    """What an import will do to each table."""
-
-    schools: Difference[str]
-    days: Difference[SchoolDay]
-    students: Difference[str]
-    guardians: Difference[str]
-    links: Difference[Pair]
-    numbers: Difference[Pair]
-
-
 def make_plan(files: Files, known: Known, *, contacts_decide: bool) -> Plan:
     """Compare the files with the database.
 
     *contacts_decide*: the district sends contacts files. Then a link that none of them mentions
     may not be texted; without such files OneRoster's word is all there is.
     """
-    held = files.roster.held
+    roster = files.roster
     still_needed = {
-        row["school"] for sourced_id, row in known.students.items() if sourced_id in held and row["active"]
+        row["school"]
+        for sourced_id, row in known.students.items()
+        if row["active"] and (sourced_id in roster.held or (roster.delta and sourced_id not in roster.gone))
     }
+
+    def stays(sourced_id: str) -> bool:
+        return sourced_id in roster.held or (roster.delta and sourced_id not in roster.gone)
+
+    def school_stays(sourced_id: str) -> bool:
+        complete = roster.schools_complete and not roster.delta
+        return sourced_id in still_needed or not (complete or sourced_id in roster.schools_gone)
+
     return Plan(
-        schools=compare(known.schools, _schools(files), stays=still_needed.__contains__),
+        schools=compare(known.schools, _schools(files), stays=school_stays),
         days=compare(known.days, _days(files, known)),
         students=compare(
             known.students,
-            {sourced_id: vars(student) for sourced_id, student in files.roster.students.items()},
-            stays=held.__contains__,
+            {sourced_id: {"school": school} for sourced_id, school in roster.moved.items()}
+            | {sourced_id: vars(student) for sourced_id, student in roster.students.items()},
+            stays=stays,
         ),
-        guardians=compare(known.guardians, _guardians(files, known), stays=held.__contains__),
+        guardians=compare(known.guardians, _guardians(files, known), stays=stays),
         links=compare(
             known.links, _links(files, known, contacts_decide=contacts_decide), stays=_link_stays(files)
         ),
@@ -134,7 +133,7 @@ def _links(files: Files, known: Known, *, contacts_decide: bool) -> dict[Pair, V
             wanted[pair] = {}
         else:
             wanted[pair] = {
-                "relation": files.roster.guardians[guardian].role,
+                "relation": role_of(files.roster, guardian),
                 "contact_order": order[student],
                 "lives_with": not contacts_decide,
                 "may_receive_texts": not contacts_decide,
@@ -143,9 +142,23 @@ def _links(files: Files, known: Known, *, contacts_decide: bool) -> dict[Pair, V
     return wanted
 
 
+def role_of(roster: Roster, guardian: str) -> str:
+    """A guardian who is not in a delta has changed nothing; their role is not kept (OR-9)."""
+    return roster.guardians[guardian].role if guardian in roster.guardians else "guardian"
+
+
 def _link_stays(files: Files) -> Callable[[Pair], bool]:
-    held = files.roster.held | (files.contacts.held if files.contacts else set())
-    return lambda pair: pair[0] in held or pair[1] in held
+    roster = files.roster
+    held = roster.held | (files.contacts.held if files.contacts else set())
+    if not roster.delta:
+        return lambda pair: pair[0] in held or pair[1] in held
+
+    def stays(pair: Pair) -> bool:
+        if pair[0] in held or pair[1] in held:
+            return True
+        return pair not in roster.undone and pair[0] not in roster.gone and pair[1] not in roster.gone
+
+    return stays
 
 
 def _numbers(files: Files, known: Known) -> dict[Pair, Values]:
@@ -176,6 +189,8 @@ def _number_stays(files: Files, known: Known) -> Callable[[Pair], bool]:
         guardian = pair[0]
         if guardian in held:
             return True
+        if files.roster.delta and guardian not in files.roster.guardians:
+            return guardian not in files.roster.gone
         return guardian in files.roster.guardians and known.numbers[pair]["given_by"] not in ours
 
     return stays

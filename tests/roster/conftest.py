@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.roster import Report, import_attendance, import_roster
+from bot.roster import Approval, ColumnMapping, Report, import_attendance, import_roster
 from bot.store.session import Database
 from bot.store.tables import Table
 
@@ -32,21 +32,44 @@ class Office:
         contacts: bool | bytes = True,
         calendar: bytes | None = None,
         now: datetime = NOW,
-        approve_removals: bool = False,
+        approval: Approval | None = None,
         without: tuple[str, ...] = (),
+        encoding: str = "utf-8",
     ) -> Report:
         archive = district.archive(self.folder / "roster.zip", without=without)
         said = written(district.contacts) if contacts is True else contacts
+        return self.import_file(
+            archive,
+            contacts=self.file("contacts.csv", said) if said else None,
+            calendar=self.file("calendar.ics", calendar) if calendar is not None else None,
+            now=now,
+            approval=approval,
+            encoding=encoding,
+        )
+
+    def import_file(
+        self,
+        path: Path,
+        *,
+        contacts: Path | None = None,
+        calendar: Path | None = None,
+        now: datetime = NOW,
+        approval: Approval | None = None,
+        columns: ColumnMapping | None = None,
+        encoding: str = "utf-8",
+    ) -> Report:
         with self.database.begin() as session:
             return import_roster(
                 session,
-                archive,
-                contacts=self.file("contacts.csv", said) if said else None,
-                calendar=self.file("calendar.ics", calendar) if calendar is not None else None,
+                path,
+                contacts=contacts,
+                calendar=calendar,
                 zone="America/New_York",
                 morning_at=time(9, 30),
                 now=now,
-                approve_removals=approve_removals,
+                approval=approval,
+                columns=columns,
+                encoding=encoding,
             )
 
     def attendance(self, *rows: str, through: date | None = None, now: datetime = NOW) -> Report:

@@ -58,6 +58,7 @@ class District:
     contacts: list[Row] = field(default_factory=list)
     manifest: dict[str, str] = field(default_factory=lambda: dict(_MANIFEST))
     raw: dict[str, bytes] = field(default_factory=dict)  # contents that replace a file's rows
+    only: frozenset[str] = frozenset()  # the files that are written at all; empty for every one
 
     def __post_init__(self) -> None:
         self.orgs = [
@@ -187,9 +188,21 @@ class District:
         }
         return files | self.raw
 
+    def delta(self, **changed: list[Row]) -> "District":
+        """The same district's export of what changed: only these tables, `users=[...]`, with a status each."""
+        part = District(size=0)
+        part.manifest = {"manifest.version": "1.0", "oneroster.version": "1.2"}
+        part.raw = {}
+        for table, rows in changed.items():
+            part.manifest[f"file.{table}"] = "delta"
+            stamped = [{"status": "active", "dateLastModified": "2021-09-01T08:00:00Z"} | row for row in rows]
+            part.raw[f"{table}.csv"] = written(stamped)
+        part.only = frozenset({"manifest.csv", *part.raw})
+        return part
+
     def archive(self, path: Path, *, without: tuple[str, ...] = ()) -> Path:
         with zipfile.ZipFile(path, "w") as archive:
             for name, contents in self.files().items():
-                if name not in without:
+                if name not in without and (not self.only or name in self.only):
                     archive.writestr(name, contents)
         return path

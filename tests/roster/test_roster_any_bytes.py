@@ -1,16 +1,21 @@
 """Whatever a file holds: it is applied, and again changes nothing, or it is refused and changed nothing."""
 
 import string
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
+import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from bot.roster import FileRefused, Report, import_attendance, import_roster
+from bot.roster import ColumnMapping, FileRefused, Report, import_attendance, import_roster, undo_import
+from bot.roster.columns import GuardianColumns, StudentColumns
 from bot.store.session import Database
 
 from .conftest import NOW, Office, contents
@@ -144,3 +149,124 @@ def test_any_cells_in_the_archive(school: Office, data: st.DataObject) -> None:
         row[data.draw(st.sampled_from(sorted(row)))] = data.draw(_CELLS)
     archive = district.archive(school.folder / "roster.zip")
     _try_roster(school, archive, said=written(district.contacts))
+
+
+# --- the other shapes of a roster ----------------------------------------------------------------------
+
+_SDS = Path(__file__).parents[1] / "data" / "sis" / "microsoft-sds-2.1"
+_LIST = ColumnMapping(
+    StudentColumns("id", "first", "last", grade="grade", school="school"),
+    (
+        GuardianColumns(name="parent", phone="phone", kind="kind", language="language", court_order="court"),
+        GuardianColumns(id="contact", first_name="given", last_name="family", home="home", order="order"),
+    ),
+)
+_LIST_COLUMNS = (*_LIST.named(), "password")
+_LIST_ROW = ["1001", "Maya", "Rivera", "3", "Elm", "Ana", "860-555-0101", "cell", "es", "N"]
+_LIST_ROW += ["c1", "Luis", "Rivera", "860-555-0102", "2", "x"]
+
+
+def _try_file(office: Office, path: Path, columns: ColumnMapping | None = None) -> None:
+    _apply_or_refuse(
+        office.database,
+        lambda session: import_roster(
+            session,
+            path,
+            contacts=None,
+            calendar=None,
+            zone="America/New_York",
+            morning_at=NOW.time(),
+            now=NOW,
+            columns=columns,
+        ),
+    )
+
+
+@given(data=st.data())
+def test_any_delta(school: Office, data: st.DataObject) -> None:
+    district = District()
+    tables = {"users": district.users, "roles": district.roles, "enrollments": district.enrollments}
+    for _ in range(data.draw(st.integers(1, 4))):
+        row = data.draw(st.sampled_from(data.draw(st.sampled_from(sorted(tables.items())))[1]))
+        row["status"] = data.draw(st.sampled_from(["active", "tobedeleted", ""]))
+        row[data.draw(st.sampled_from(sorted(row)))] = data.draw(_CELLS)
+    sent = data.draw(st.sets(st.sampled_from(sorted(tables)), min_size=1))
+    part = district.delta(**{name: tables[name] for name in sent})
+    for name in sorted(part.raw):
+        if data.draw(st.booleans()):
+            part.raw[name] = data.draw(damaged(part.raw[name]))
+    _try_file(school, part.archive(school.folder / "delta.zip"))
+
+
+@given(data=st.data())
+def test_any_bytes_of_a_school_data_sync_sample(
+    sqlite: Database, tmp_path: Path, data: st.DataObject
+) -> None:
+    files = {file.name: file.read_bytes() for file in sorted(_SDS.glob("*.csv"))}
+    name = data.draw(st.sampled_from(sorted(files)))
+    files[name] = data.draw(damaged(files[name]))
+    path = tmp_path / "sds.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, raw in files.items():
+            archive.writestr(one, raw)
+    path.write_bytes(data.draw(st.one_of(st.just(path.read_bytes()), damaged(path.read_bytes()))))
+    _try_file(Office(sqlite, tmp_path), path)
+
+
+@given(cells=st.lists(st.tuples(*[_CELLS] * len(_LIST_COLUMNS)), max_size=5))
+def test_any_cells_of_a_list(sqlite: Database, tmp_path: Path, cells: list[tuple[str, ...]]) -> None:
+    rows = [dict(zip(_LIST_COLUMNS, row, strict=True)) for row in (*cells, tuple(_LIST_ROW))]
+    office = Office(sqlite, tmp_path)
+    _try_file(office, office.file("people.csv", written(rows, encoding="utf-8")), _LIST)
+
+
+@given(data=st.data())
+def test_any_bytes_of_a_list(sqlite: Database, tmp_path: Path, data: st.DataObject) -> None:
+    whole = written([dict(zip(_LIST_COLUMNS, _LIST_ROW, strict=True))] * 2)
+    raw = data.draw(st.one_of(st.binary(max_size=200), damaged(whole)))
+    office = Office(sqlite, tmp_path)
+    _try_file(office, office.file("people.csv", raw), _LIST)
+
+
+@cache
+def _workbook() -> bytes:
+    """Made once, because a workbook holds the moment at which it was made."""
+    page = BytesIO()
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(list(_LIST_COLUMNS))
+    sheet.append(_LIST_ROW)
+    book.save(page)
+    return page.getvalue()
+
+
+@given(data=st.data())
+def test_any_bytes_of_a_workbook(sqlite: Database, tmp_path: Path, data: st.DataObject) -> None:
+    office = Office(sqlite, tmp_path)
+    _try_file(office, office.file("people.xlsx", data.draw(damaged(_workbook()))), _LIST)
+
+
+@given(data=st.data())
+def test_whatever_was_imported_an_undo_takes_back_without_a_crash(
+    school: Office, data: st.DataObject
+) -> None:
+    district = District()
+    for _ in range(3):
+        row = data.draw(st.sampled_from(data.draw(st.sampled_from([district.users, district.contacts]))))
+        row[data.draw(st.sampled_from(sorted(row)))] = data.draw(_CELLS)
+    archive = district.archive(school.folder / "roster.zip")
+    said = school.file("contacts.csv", written(district.contacts))
+    with school.database.begin() as session:
+        with suppress(FileRefused):
+            import_roster(
+                session,
+                archive,
+                contacts=said,
+                calendar=None,
+                zone="America/New_York",
+                morning_at=NOW.time(),
+                now=NOW,
+            )
+        undo_import(session, by="ana", now=NOW)
+        session.rollback()
