@@ -91,7 +91,7 @@ def compare(kind: str, *, rounds: int, seconds: float, workers: int = 1) -> tupl
 
 def _rows(kind: str, ours: list[Round], bare: list[Round]) -> list[Row]:
     def middle(side: list[Round], what: str) -> float:
-        return statistics.median(getattr(each, what) for each in side)
+        return float(statistics.median(getattr(each, what) for each in side))
 
     posts, limit = middle(ours, "a_second"), middle(bare, "a_second")
     ratio = statistics.median(a.a_second / b.a_second for a, b in zip(ours, bare, strict=True))

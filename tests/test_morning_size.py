@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from benchmarks import morning
-from bot import ledger, outreach
+from bot import attendance, consent, ledger, outreach
 from bot.advance import Script
 from bot.store.session import Database
 from bot.store.tables import Absence, CalendarDay, OutboundText, School
@@ -63,8 +63,10 @@ def test_held_schools_are_released_together(district: Database, script: Script) 
     with district.begin() as session:
         counts = ledger.count(session, morning.DAY)
         assert session.scalar(select(func.count()).select_from(OutboundText)) == texts
+        absent = attendance.absent_anywhere(morning.DAY)
+        tired = consent.asked_enough(session, morning.DAY, absent, script.flows.ladder.bot_days_a_week)
     assert held > texts > 300
-    assert Outcome.HELD not in counts.outcomes
+    assert counts.outcomes.get(Outcome.HELD, 0) <= len(tired) < 20
     assert sum(counts.outcomes.values()) == counts.absent
     assert asked.total() < 40
 

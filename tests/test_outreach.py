@@ -525,3 +525,26 @@ def test_schools_that_begin_at_different_times_leave_each_student_with_the_right
     town.now = NOW + timedelta(minutes=30)
     assert outreach.run_due(town.database, script=town.script, now=town.now) == ids[1:]
     assert town.ledger().outcomes == {Outcome.NOT_CONTACTED: 2, Outcome.ATTEMPTED: 2}
+
+
+def test_after_three_days_of_texts_in_a_week_a_person_takes_over_and_monday_begins_anew(town: Town) -> None:
+    """The caps of conversation.md: nobody is asked by text a fourth time in a week."""
+    monday = date(2021, 10, 18)
+    days = [monday + timedelta(days=n) for n in (0, 1, 2, 3, 7)]
+    with town.database.begin() as session:
+        student = a_student(session, a_school(session))
+        number = number_of(session, a_guardian(session, student))
+        for day in days:
+            absent(session, student, day=day)
+
+    asked = []
+    for day in days:
+        town.now = NOW.replace(month=day.month, day=day.day)
+        before = len(town.texts_to(number))
+        held = [why for _, why in the_plan(town, day).held]
+        town.morning(day)
+        asked.append(len(town.texts_to(number)) - before)
+        assert bool(held) == (day == days[3]), held
+
+    assert asked == [1, 1, 1, 0, 1]
+    assert town.ledger(days[3]).outcomes == {Outcome.HELD: 1}

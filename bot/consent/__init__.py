@@ -17,7 +17,7 @@ from bot.consent.door import (
     number_closed,
     zone_of,
 )
-from bot.consent.reach import Reachable, reachable
+from bot.consent.reach import Reachable, asked_enough, reachable
 from bot.consent.said import (
     confirm,
     hold,
@@ -40,6 +40,7 @@ __all__ = [
     "Leave",
     "Reachable",
     "Refusal",
+    "asked_enough",
     "barred",
     "confirm",
     "facts",

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from bot.language import Language
-from bot.store.tables import Guardian, GuardianPhone, Guardianship, Mute, Phone, PhoneState
+from bot.store.tables import Guardian, GuardianPhone, Guardianship, Mute, Outreach, Phone, PhoneState
 from bot.vocabulary import NotContacted, Purpose
 
 
@@ -113,3 +114,21 @@ def _main_obstacle(obstacles: set[NotContacted]) -> NotContacted:
         if reason in obstacles:
             return reason
     return NotContacted.NO_GUARDIAN
+
+
+def asked_enough(session: Session, day: date, among: Select[int], most: int) -> set[int]:
+    """Of these students, those whose family was asked on *most* earlier days of this week: a person takes over."""
+    monday = day - timedelta(days=day.weekday())
+    return set(
+        session.scalars(
+            select(Outreach.student_id)
+            .where(
+                Outreach.student_id.in_(among),
+                Outreach.purpose == Purpose.CHECK_IN,
+                Outreach.day >= monday,
+                Outreach.day < day,
+            )
+            .group_by(Outreach.student_id)
+            .having(func.count(Outreach.day.distinct()) >= most)
+        )
+    )

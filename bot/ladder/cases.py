@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from bot import attendance, stopping
+from bot import attendance, consent, stopping
 from bot.advance import Script
 from bot.clock import instant, school_day
 from bot.conversation.ladder import OPEN, Ladder, Standing
@@ -31,7 +31,7 @@ from bot.store.tables import (
     School,
     Student,
 )
-from bot.vocabulary import NotContacted, Outcome, Owner, Purpose, Queue, Step
+from bot.vocabulary import NotContacted, Outcome, Owner, Queue, Step
 
 # A person who waits for one of these waits because nobody has answered: the ladder may go on beside.
 SILENCE = frozenset(
@@ -216,7 +216,7 @@ class _Facts:
         self.handoffs = self._handoffs()
         self.asked = self._asked()
         self.taken = self._taken()
-        self.tired = tired(session, day, absent, ladder.bot_days_a_week)
+        self.tired = consent.asked_enough(session, day, absent, ladder.bot_days_a_week)
 
     def case(
         self,
@@ -369,24 +369,6 @@ def _households(guardians: dict[int, set[int]]) -> dict[int, tuple[int, ...]]:
 
 
 # --- caps and brakes ----------------------------------------------------------------------------------------
-
-
-def tired(session: Session, day: date, absent: Select[int], most: int) -> set[int]:
-    """The absent students whose family was asked on so many earlier days of this week that a person takes over."""
-    monday = day - timedelta(days=day.weekday())
-    return set(
-        session.scalars(
-            select(Outreach.student_id)
-            .where(
-                Outreach.student_id.in_(absent),
-                Outreach.purpose == Purpose.CHECK_IN,
-                Outreach.day >= monday,
-                Outreach.day < day,
-            )
-            .group_by(Outreach.student_id)
-            .having(func.count(Outreach.day.distinct()) >= most)
-        )
-    )
 
 
 def _braked(session: Session, day: date) -> set[int]:

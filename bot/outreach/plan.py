@@ -97,6 +97,7 @@ def plan(
             sorted_out.told_already.append(student)
         else:
             sorted_out.open.append(student)
+    _spare(session, day, sorted_out, script)
     _hold(session, day, sorted_out, Counter(student.school_id for student in absent))
     chosen = _group(session, day, sorted_out, zones, script, now)
     households = _ask(session, day, chosen, zones, script, now)
@@ -135,6 +136,15 @@ def _asked(session: Session, day: date) -> set[int]:
             select(Outreach.student_id).where(Outreach.day == day, Outreach.purpose == Purpose.CHECK_IN)
         )
     )
+
+
+def _spare(session: Session, day: date, out: _Sorted, script: Script) -> None:
+    """Ask nobody by text a fourth time in a week: a person takes over (conversation.md)."""
+    days = script.flows.ladder.bot_days_a_week
+    tired = consent.asked_enough(session, day, attendance.absent_anywhere(day), days)
+    why = f"the family was asked by text on {days} days this week: a person calls"
+    out.held += [(student, why) for student in out.open if student.id in tired]
+    out.open = [student for student in out.open if student.id not in tired]
 
 
 def _told(session: Session, day: date) -> set[int]:
