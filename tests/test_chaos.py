@@ -36,6 +36,7 @@ from bot.store.tables import (
     Absence,
     ConsentEvent,
     ConsentKind,
+    Conversation,
     InboundText,
     OutboundText,
     Phone,
@@ -44,8 +45,8 @@ from bot.store.tables import (
 )
 from bot.texts import Rendered
 from bot.understanding import Understanding
-from bot.vocabulary import Outcome, Purpose, PurposeClass
-from tests.builders import NOW, a_phone
+from bot.vocabulary import Outcome, Owner, Purpose, PurposeClass
+from tests.builders import FRIDAY, NOW, a_guardian, a_phone, a_school, a_staff_member, a_student, absent
 from tests.chaos import inbound, judge, outbound
 from tests.chaos.district import Fact, fill, learn
 from tests.chaos.fleet import plan
@@ -499,3 +500,25 @@ def test_a_start_does_not_undo_the_stop_that_came_after_it(
 
     assert out == [True, True, True]
     assert kinds == [ConsentKind.OPT_OUT, ConsentKind.OPT_IN, ConsentKind.OPT_OUT]
+
+
+def test_a_question_that_is_too_late_takes_no_talk_from_the_person_who_has_it(desk: Desk) -> None:
+    """Promise 3: the person spoke with the family before the question could leave."""
+    with desk.database.begin() as session:
+        school = a_school(session)
+        student = a_student(session, school)
+        guardian = a_guardian(session, student)
+        absent(session, student)
+        member = a_staff_member(session, school)
+        planned = outreach.plan(session, FRIDAY, script=desk.script, now=desk.now)
+        outreach.run(session, planned, script=desk.script, now=desk.now)
+        talk = session.scalars(select(Conversation)).one()
+        talk.owner, talk.staff_id = Owner.STAFF, member.id
+    assert guardian.id == talk.guardian_id
+
+    desk.now += timedelta(hours=12)
+    desk.sender(Simulator()).drain()
+
+    assert desk.states() == [TextState.NOT_SENT]
+    with desk.database.begin() as session:
+        assert session.scalars(select(Conversation.owner)).one() is Owner.STAFF
