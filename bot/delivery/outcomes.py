@@ -148,8 +148,8 @@ def could_not_leave(session: Session, text: NotSent, script: Script, now: dateti
                 not_contacted=_NOT_CONTACTED[why],
                 instead_of=(Outcome.ATTEMPTED,),
             )
-        if why is consent.Refusal.STAFF_OWNS:
-            return
+        if conversation.owner is Owner.STAFF:
+            return  # whatever closed the door, a person has the family (promise 3)
         if why is consent.Refusal.NOT_ABSENT:
             _close(conversation, End.CLOSED, now)
             return
