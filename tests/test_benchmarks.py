@@ -163,10 +163,11 @@ def test_a_peer_that_answers_wrongly_has_no_speed() -> None:
         asyncio.run(talk.play(1, take))
 
 
-@pytest.mark.skipif(not peers.installed(), reason="`make bench` has not made the peers' environment")
-@pytest.mark.parametrize("peer", peers.PEERS)
-def test_a_peer_plays_the_talk_from_its_file(peer: str) -> None:
-    assert peers.turns_per_second(peer, 3) > 0
+if peers.installed():  # `make bench` makes their environment; without it there is nothing to try
+
+    @pytest.mark.parametrize("peer", peers.PEERS)
+    def test_a_peer_plays_the_talk_from_its_file(peer: str) -> None:
+        assert peers.turns_per_second(peer, 3) > 0
 
 
 def test_the_peers_are_locked_with_hashes_and_without_addresses() -> None:
