@@ -15,7 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import arrivals, delivery, inbound, ladder, outbox, outreach, spool, ticks, upkeep
 from bot.advance import Script
-from bot.clock import Clock
+from bot.clock import Clock, now
 from bot.outbox import Pace
 from bot.provider import Provider
 from bot.store.bell import Bell
@@ -136,17 +136,23 @@ class Worker:
         return tuple(jobs)
 
     def start(self) -> None:
-        """Begin; what waited while no worker ran is done at once."""
+        """Begin; what waited while no worker ran is done at once.
+
+        It is not waited for: a provider that is slow to tell about texts in doubt must keep nobody from
+        serving the pages and webhooks.
+        """
         self._bell.listen(self.wake)
         for job in self.jobs:
             self._scheduler.add_job(
-                self._guarded(job), IntervalTrigger(seconds=job.seconds), id=job.name, name=job.name
+                self._guarded(job),
+                IntervalTrigger(seconds=job.seconds),
+                id=job.name,
+                name=job.name,
+                next_run_time=now(),
             )
         for thread in self._threads:
             thread.start()
         self._scheduler.start()
-        for job in self.jobs:
-            self._guarded(job)()
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand, then stop."""

@@ -522,3 +522,48 @@ def test_a_question_that_is_too_late_takes_no_talk_from_the_person_who_has_it(de
     assert desk.states() == [TextState.NOT_SENT]
     with desk.database.begin() as session:
         assert session.scalars(select(Conversation.owner)).one() is Owner.STAFF
+
+
+class Silent(Simulator):
+    """A provider that takes its time to say what it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.tells = threading.Event(), threading.Event()
+
+    def sent_to(self, number: str, since: datetime) -> list[Listed]:
+        self.asked.set()
+        self.tells.wait(30)
+        return []
+
+
+def test_a_worker_is_at_work_while_the_provider_is_slow_to_tell_about_texts_in_doubt(
+    sqlite: Database, script: Script, understanding: Understanding
+) -> None:
+    """`presente run` serves webhooks only after this: it took the better part of a storm to come back."""
+    desk = Desk(sqlite, script)
+    desk.now = clock.now() - timedelta(hours=1)
+    desk.queue("+18605550101")
+    with sqlite.begin() as session:
+        (text,) = outbox.claim(session, script.policy, desk.now).claimed
+        outbox.record_unknown(session, text.id, text.attempt)
+    silent = Silent()
+    worker = Worker(
+        database=sqlite,
+        provider=silent,
+        script=script,
+        understanding=understanding,
+        clock=clock.now,
+        bell=Bell(sqlite),
+        habits=Habits(Pace("simulator")),
+    )
+
+    worker.start()
+    try:
+        assert silent.asked.wait(10)
+        assert not silent.tells.is_set()
+        desk.queue("+18605550102", Purpose.CONSENT)
+        assert eventually(lambda: [text.to for text in silent.book] == ["+18605550102"])
+    finally:
+        silent.tells.set()
+        worker.stop()

@@ -1,4 +1,4 @@
-"""Writers of one SQLite file: whoever waits is next, however busy another process is."""
+"""Writers of one SQLite file: whoever waits comes next, a webhook first, however busy another process is."""
 
 import sqlite3
 import subprocess
@@ -89,6 +89,63 @@ def test_no_two_stand_inside(tmp_path: Path) -> None:
         thread.join()
 
     assert most == 1
+
+
+def test_a_webhook_passes_the_line_of_ordinary_writers(address: str) -> None:
+    """It waits for the one that writes and for the one before the turnstile, not for the rest."""
+    engine = connect(address)
+    path = engine.url.database or ""
+    order: list[str] = []
+
+    def ordinary() -> None:
+        with engine.begin():
+            order.append("ordinary")
+            time.sleep(0.03)
+
+    def webhook() -> None:
+        cursor = sqlite3.connect(path, isolation_level=None).cursor()
+        with Turnstile(path).first():
+            assert turnstile.ask(cursor, "INSERT INTO t (who) VALUES ('webhook')")
+            order.append("webhook")
+        cursor.connection.close()
+
+    threads = [threading.Thread(target=each) for each in (*[ordinary] * 5, webhook)]
+    with engine.begin():
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    engine.dispose()
+
+    assert order.index("webhook") <= 1
+
+
+def test_webhooks_that_never_end_hold_up_nobody_for_ever(address: str) -> None:
+    engine = connect(address)
+    path = engine.url.database or ""
+    over = threading.Event()
+
+    def webhooks() -> None:
+        gate = Turnstile(path)
+        while not over.is_set():
+            with gate.first():
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=webhooks) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    began = time.perf_counter()
+    for _ in range(10):
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO t (who) VALUES ('ordinary')"))
+    took = time.perf_counter() - began
+    over.set()
+    for thread in threads:
+        thread.join()
+    engine.dispose()
+
+    assert took < 5
 
 
 def test_who_leaves_with_an_error_lets_the_next_one_in(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def opt_in(
     staff_id: int | None = None,
     words: str = "",
 ) -> bool:
-    """START gives back what STOP took; True when texts go on.
+    """START gives back what STOP took; False when only staff can give texts back, so that somebody must ask.
 
     It undoes nothing else: not a wrong number, not a court order, not a number that the carrier gave
     up, not a wish that staff took down in another way than by text (LAW-16), and not a newer STOP, which
@@ -50,7 +50,7 @@ def opt_in(
     if source != "staff" and _taken_down_by_staff(session, phone_id):
         return False
     if inbound_text_id is not None and _stopped_again(session, phone_id, inbound_text_id):
-        return False
+        return True  # the newer STOP is answered in its own turn
     session.execute(update(Phone).where(Phone.id == phone_id).values(opted_out=False, held=False))
     return True
 

@@ -48,24 +48,20 @@ class _Lock:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        # A lock is the open file's: two threads on one handle would both be let through.
-        self._handles: list[int] = []
 
     @contextmanager
     def held(self) -> Iterator[None]:
         if fcntl is None:
             yield
             return
-        try:
-            handle = self._handles.pop()
-        except IndexError:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        # A lock is the open file's: two threads on one handle would both be let through. Opened and closed
+        # each time, so that no database that was closed leaves handles behind; closing lets the lock go.
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
-            self._handles.append(handle)
+            os.close(handle)
 
 
 def ask(cursor: sqlite3.Cursor, statement: str, values: Sequence[object] = ()) -> bool:
