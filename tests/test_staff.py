@@ -89,9 +89,10 @@ def test_an_unknown_address_costs_the_work_of_a_known_one(
     def cost(email: str) -> float:
         times = []
         for _ in range(3):
-            began = time.perf_counter()
+            # The work itself, not the wall: another process on this machine must decide nothing here.
+            began = time.process_time()
             enter(database, now, email, "not the password")
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     known, unknown = cost("rivera@example.org"), cost("nobody@example.org")
