@@ -21,7 +21,7 @@ consent
 attendance | staff | chat_links | stopping | counters | ticks | spool
 store | provider
 conversation | understanding | texts
-policy
+policy | access
 clock | phone | settings | language | vocabulary
 errors
 

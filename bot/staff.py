@@ -12,6 +12,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from bot import access
+from bot.access import Act
 from bot.errors import PresenteError
 from bot.store.tables import School, Staff, StaffSchool, StaffSession
 from bot.vocabulary import Role
@@ -44,10 +46,14 @@ class StaffMember:
     role: Role
     schools: frozenset[int]
 
+    def can(self, act: Act, school_id: int | None = None) -> bool:
+        """Whether they may do this, about something of this school where one is given (access.py)."""
+        return access.can(self.role, self.schools, act, school_id)
+
     @property
     def may_act(self) -> bool:
         """An auditor reads everything that is theirs to see and changes nothing."""
-        return self.role is not Role.AUDITOR
+        return self.can(Act.HELP)
 
 
 @dataclass(frozen=True)

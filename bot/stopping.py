@@ -12,14 +12,8 @@ from sqlalchemy.orm import Session
 
 from bot.errors import PresenteError
 from bot.store.tables import AuditLine, StopEvent
-from bot.vocabulary import Role
 
 _log = structlog.get_logger(__name__)
-
-# A stop too many costs minutes, a wrong text to a thousand families cannot be taken back: whoever
-# works the desk may pull it. Letting the texts go on is for those who answer for the district.
-MAY_STOP = frozenset({Role.SPECIALIST, Role.SUPERVISOR, Role.DISTRICT_ADMINISTRATOR})
-MAY_LET_GO = frozenset({Role.SUPERVISOR, Role.DISTRICT_ADMINISTRATOR})
 
 LONGEST_REASON = 500
 

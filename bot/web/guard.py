@@ -1,13 +1,17 @@
 """Who is asking: every page needs a signed-in staff member unless it is named here as open."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
-from flask import Flask, g, redirect, request, session, url_for
+from flask import Flask, abort, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from bot import staff
+from bot.access import Act
 from bot.staff import StaffMember
 from bot.web.parts import Parts
+
+_View = TypeVar("_View", bound=Callable[..., ResponseReturnValue])
 
 # The provider's posts never come here (webhooks.py). The style sheets say nothing about anybody; a family's
 # chat page opens with the token in its address. Who may read the figures, watched.py asks itself.
@@ -41,7 +45,33 @@ def install(app: Flask, parts: Parts) -> None:
         if member is None:
             return _to_sign_in()
         g.me = member
+        if not may_go(app, request.endpoint):
+            abort(403)
         return None
+
+
+def needs(act: Act) -> Callable[[_View], _View]:
+    """Say what a route does, so that the guard can ask whether this person may (access.py).
+
+    Of which school, the route itself asks: `me().can(act, school_id)`, or it reads only `me().schools`.
+    """
+
+    def named(view: _View) -> _View:
+        view.needs = act  # type: ignore[attr-defined]
+        return view
+
+    return named
+
+
+def act_of(app: Flask, endpoint: str) -> Act | None:
+    """What the route does, as it says; None for one that needs no more than somebody signed in."""
+    return getattr(app.view_functions[endpoint], "needs", None)
+
+
+def may_go(app: Flask, endpoint: str) -> bool:
+    """Whether whoever is asking may use this route at all; of which school, the route asks itself."""
+    act = act_of(app, endpoint)
+    return act is None or me().can(act)
 
 
 def is_open(endpoint: str) -> bool:

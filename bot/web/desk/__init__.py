@@ -3,11 +3,30 @@
 from functools import partial
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
 from bot.web import guard
 from bot.web.desk import acts, conversations, family, ledger, pictures, queue, stop, wishes
 from bot.web.parts import Parts
+
+# What stands on top of every page, in this order; a page that does more than read says who may (access.py).
+PLACES = (
+    ("desk.today", "Today"),
+    ("desk.queue", "Queue"),
+    ("desk.students", "Students"),
+    ("desk.visits", "Visits"),
+    ("desk.referrals", "Referrals"),
+    ("desk.ledger", "Ledger"),
+    ("desk.reports", "Reports"),
+    ("desk.imports", "Import"),
+    ("desk.calendar", "Calendar"),
+    ("desk.replies", "Replies"),
+    ("desk.conversations", "Conversations"),
+    ("desk.partners", "Partners"),
+    ("desk.people", "Staff"),
+    ("desk.audit", "Audit"),
+    ("desk.stop", "Stop texts"),
+)
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -26,6 +45,11 @@ def pages(parts: Parts) -> Blueprint:
         # The banner is read by the pages that show it, not by every piece of a page.
         return {
             "me": guard.me(),
+            "places": [
+                (endpoint, label)
+                for endpoint, label in PLACES
+                if endpoint in current_app.view_functions and guard.may_go(current_app, endpoint)
+            ],
             "simulated": parts.simulated_phones,
             "standstill": partial(stop.standstill, parts),
         }

@@ -6,6 +6,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bot import answering
+from bot.access import Act
 from bot.answering import NotPossible
 from bot.store.tables import CallOutcome
 from bot.timeline.family import may_open
@@ -16,11 +17,13 @@ from bot.web.parts import Parts
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.post("/family/<int:conversation_id>/take")
+    @guard.needs(Act.HELP)
     def take(conversation_id: int) -> ResponseReturnValue:
         done = "You are talking with this family now. The program stays silent."
         return act(parts, conversation_id, done, answering.take, script=parts.script)
 
     @page.post("/family/<int:conversation_id>/reply")
+    @guard.needs(Act.HELP)
     def reply(conversation_id: int) -> ResponseReturnValue:
         words, form_key = request.form.get("words", ""), request.form.get("form_key", "")
         return act(
@@ -35,6 +38,7 @@ def add(page: Blueprint, parts: Parts) -> None:
         )
 
     @page.post("/family/<int:conversation_id>/call")
+    @guard.needs(Act.HELP)
     def log_call(conversation_id: int) -> ResponseReturnValue:
         chosen = request.form.get("outcome", "")
         if chosen not in set(CallOutcome):
@@ -49,11 +53,13 @@ def add(page: Blueprint, parts: Parts) -> None:
         )
 
     @page.post("/family/<int:conversation_id>/return")
+    @guard.needs(Act.HELP)
     def return_to_bot(conversation_id: int) -> ResponseReturnValue:
         done = "The program answers this family again. A question that was open is asked once more."
         return act(parts, conversation_id, done, answering.return_to_bot, script=parts.script)
 
     @page.post("/family/<int:conversation_id>/resolve")
+    @guard.needs(Act.HELP)
     def resolve(conversation_id: int) -> ResponseReturnValue:
         return act(
             parts,

@@ -4,6 +4,8 @@ from flask import Blueprint, Response, abort, render_template
 from flask.typing import ResponseReturnValue
 
 from bot import drawing
+from bot.access import Act
+from bot.web import guard
 from bot.web.parts import Parts
 
 
@@ -11,10 +13,12 @@ def add(page: Blueprint, parts: Parts) -> None:
     flows = parts.script.flows.flows
 
     @page.get("/conversations")
+    @guard.needs(Act.READ)
     def conversations() -> ResponseReturnValue:
         return render_template("desk/conversations.html", names=list(flows))
 
     @page.get("/conversations/<name>.svg")
+    @guard.needs(Act.READ)
     def conversation(name: str) -> ResponseReturnValue:
         if name not in flows:
             abort(404)

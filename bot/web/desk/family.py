@@ -10,6 +10,7 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bot import answering, staff, wishes
+from bot.access import Act
 from bot.clock import school_day
 from bot.store.tables import CallOutcome
 from bot.timeline.entries import Entry, WeWrote
@@ -50,10 +51,12 @@ class Page:
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.get("/family/<int:conversation_id>", endpoint="family")
+    @guard.needs(Act.READ)
     def one(conversation_id: int) -> ResponseReturnValue:
         return show(parts, conversation_id)
 
     @page.get("/family/<int:conversation_id>/news", endpoint="family_news")
+    @guard.needs(Act.READ)
     def news(conversation_id: int) -> ResponseReturnValue:
         seen = _look(parts, conversation_id)
         if request.args.get("seen") == seen.family.version:

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from bot import ledger as kept
 from bot import staff
+from bot.access import Act
 from bot.clock import school_day
 from bot.vocabulary import Outcome
 from bot.web import guard, times, words
@@ -16,6 +17,7 @@ from bot.web.parts import Parts
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.get("/ledger")
+    @guard.needs(Act.READ)
     def ledger() -> ResponseReturnValue:
         me = guard.me()
         asked = _outcome(request.args.get("outcome", ""))

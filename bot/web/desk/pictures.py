@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, abort
 
 from bot import chat
+from bot.access import Act
 from bot.store.tables import PictureType
 from bot.web import guard
 from bot.web.parts import Parts
@@ -17,6 +18,7 @@ _ENDING = {
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.get("/picture/<int:picture_id>", endpoint="picture")
+    @guard.needs(Act.READ)
     def one(picture_id: int) -> Response:
         with parts.database.begin() as session:
             found = chat.picture(session, picture_id, guard.me().schools)

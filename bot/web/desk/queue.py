@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bot import handoffs, staff
+from bot.access import Act
 from bot.handoffs import WaitingFamily
 from bot.language import Language
 from bot.staff import StaffMember
@@ -58,10 +59,12 @@ class Queue:
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.get("/")
+    @guard.needs(Act.READ)
     def queue() -> ResponseReturnValue:
         return render_template("desk/queue.html", queue=_read(parts, guard.me(), _filter()))
 
     @page.get("/news")
+    @guard.needs(Act.READ)
     def queue_news() -> ResponseReturnValue:
         """204 while nothing has changed: most of a morning's polls cost one count."""
         me = guard.me()
@@ -70,6 +73,7 @@ def add(page: Blueprint, parts: Parts) -> None:
         return render_template("desk/_queue_news.html", queue=_read(parts, me, _filter()))
 
     @page.get("/alarm")
+    @guard.needs(Act.READ)
     def alarm() -> ResponseReturnValue:
         me = guard.me()
         if request.args.get("seen") == _mark(parts, me):

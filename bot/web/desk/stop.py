@@ -1,18 +1,18 @@
 """The big stop button at the desk, and the banner of every desk page while texts stand still."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bot import outbox, staff, stopping, watch
+from bot.access import Act
 from bot.outbox import Closed
 from bot.provider import meaning
 from bot.stopping import Press, StopRefused
-from bot.vocabulary import Role
 from bot.web import guard, times
 from bot.web.desk.queue import zones_by_school
 from bot.web.parts import Parts
@@ -31,20 +31,22 @@ class Standstill:
 
 def add(page: Blueprint, parts: Parts) -> None:
     @page.get("/stop")
+    @guard.needs(Act.READ)
     def stop() -> ResponseReturnValue:
         return _show(parts)
 
     @page.post("/stop")
+    @guard.needs(Act.STOP)
     def press_stop() -> ResponseReturnValue:
-        return _press(
-            parts, stopping.stop, stopping.MAY_STOP, "Done. Texts wait until somebody lets them go."
-        )
+        return _press(parts, stopping.stop, "Done. Texts wait until somebody lets them go.")
 
     @page.post("/go")
+    @guard.needs(Act.LET_GO)
     def press_go() -> ResponseReturnValue:
-        return _press(parts, stopping.go, stopping.MAY_LET_GO, "Done. Texts go on.")
+        return _press(parts, stopping.go, "Done. Texts go on.")
 
     @page.get("/standstill", endpoint="standstill")
+    @guard.needs(Act.READ)
     def news() -> ResponseReturnValue:
         """204 while nothing has changed: an open page learns of a stop within seconds."""
         still = standstill(parts)
@@ -103,20 +105,16 @@ def _show(parts: Parts, wrong: str = "", typed: str = "") -> str:
             for press in presses
         ],
         held=held,
-        may_stop=me.role in stopping.MAY_STOP,
-        may_let_go=me.role in stopping.MAY_LET_GO,
+        may_stop=me.can(Act.STOP),
+        may_let_go=me.can(Act.LET_GO),
         longest=stopping.LONGEST_REASON,
         wrong=wrong,
         typed=typed,
     )
 
 
-def _press(
-    parts: Parts, what: Callable[..., bool], whose: Collection[Role], done: str
-) -> ResponseReturnValue:
+def _press(parts: Parts, what: Callable[..., bool], done: str) -> ResponseReturnValue:
     me = guard.me()
-    if me.role not in whose:
-        abort(403)
     because = request.form.get("because", "")
     try:
         with parts.database.begin() as session:
