@@ -68,6 +68,38 @@ def test_beside_a_busy_writer_of_another_process_everybody_comes_to_write(addres
     assert theirs >= 10, "and the other is not pushed aside either"
 
 
+def test_a_writer_lets_webhooks_pass_but_not_for_ever(address: str) -> None:
+    """Without end of it, a morning's peak of webhooks would leave every turn undone."""
+    hurried, other = Turnstile(address.removeprefix("sqlite:///")), connect(address)
+    done = threading.Event()
+
+    def post_after_post() -> None:
+        while not done.is_set():
+            with hurried.first():
+                time.sleep(0.002)
+
+    posting = [threading.Thread(target=post_after_post) for _ in range(3)]
+    for thread in posting:
+        thread.start()
+    try:
+        waited = []
+        for _ in range(9):
+            began = time.perf_counter()
+            with other.begin() as connection:
+                connection.execute(text("INSERT INTO t (who) VALUES ('we')"))
+            waited.append(time.perf_counter() - began)
+    finally:
+        done.set()
+        for thread in posting:
+            thread.join()
+    other.dispose()
+
+    assert sorted(waited)[4] >= turnstile._LONGEST_COURTESY, (
+        "three webhooks at a time leave no gap to slip into"
+    )
+    assert sorted(waited)[4] < 0.3
+
+
 def test_no_two_stand_inside(tmp_path: Path) -> None:
     """Threads of one process too: a lock is the open file's, and each has its own."""
     gates = [Turnstile(f"{tmp_path}/x.db") for _ in range(2)]
