@@ -37,6 +37,9 @@ test: .venv/.dev ## The whole suite, on SQLite and, where a server answers, Post
 soak: .venv/.dev ## The promises, for as long as it takes: thousands of random mornings, and the whole year
 	@PRESENTE_SOAK=$${PRESENTE_SOAK:-1000} $(BIN)/pytest -n0 tests/test_promises.py
 	@$(BIN)/presente replay --from 2021-08-23 --to 2022-05-27
+	@seed=$$(date +%j%H%M); echo "storm $$seed"; $(BIN)/presente replay --from 2021-08-23 --to 2022-05-27 --storm $$seed
+	@seed=$$(date +%j%H%M); echo "storm $$seed"; $(BIN)/presente replay --from 2021-08-23 --to 2022-05-27 --storm $$seed \
+		--postgres $${PRESENTE_TEST_POSTGRES:-postgresql://postgres@127.0.0.1:5432/postgres}
 	@$(MAKE) --no-print-directory chaos
 
 # Each prints its seed; add --seed to one of these lines to see the same storm again.

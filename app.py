@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import structlog
 from bot import cli, clock
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
     from typing import Any
 
     from flask import Flask
@@ -23,14 +23,21 @@ if TYPE_CHECKING:
     from bot.advance import Script
     from bot.clock import Clock
     from bot.conversation.flow import Flows
+    from bot.conversation.replies import Reply
+    from bot.language import Language
+    from bot.mail import Mail
+    from bot.on_call import OnCall
     from bot.outbox import Pace
     from bot.policy import Policy
     from bot.provider import Provider
+    from bot.roster.incoming import Office
     from bot.schedule import Worker
     from bot.settings import Settings
+    from bot.staff import District
     from bot.store.bell import Bell
     from bot.store.session import Database
     from bot.texts import Line, Texts
+    from bot.translation import Translator
     from bot.understanding import Understanding
 
 HERE = Path(__file__).resolve().parent
@@ -97,7 +104,15 @@ class Program:
             for node in flow.nodes.values()
             if node.say
         ]
+        said += [Line(reply.line, reply.say, reply.when) for reply in self.replies]
         return said + [Line(key, english) for key, english in PHRASES.items()]
+
+    @cached_property
+    def replies(self) -> tuple[Reply, ...]:
+        """What staff may choose from when they answer a family."""
+        from bot.conversation.load import load_replies
+
+        return load_replies(self.flows_folder)
 
     @cached_property
     def policy(self) -> Policy:
@@ -114,9 +129,13 @@ class Program:
             office_closes=chosen.office_closes,
             hold_untranslated=chosen.missing_translation == "hold",
             chat_links=chosen.chat_links,
+            emails=bool(chosen.smtp_url.get_secret_value()),
             chat_days=chosen.chat_days,
+            correction_texts=chosen.correction_texts,
             public_url=chosen.public_url,
             unexplained_is_unexcused=chosen.unexplained_is_unexcused,
+            claim_late=timedelta(minutes=chosen.claim_late_minutes),
+            claim_idle=timedelta(hours=chosen.claim_idle_hours),
             segments_per_second=self.pace.segments_per_second,
             segments_a_day=self.pace.segments_a_day,
             long_run=chosen.long_run,
@@ -149,10 +168,38 @@ class Program:
         return Script(self.flows, self.texts, self.policy)
 
     @cached_property
+    def office(self) -> Office:
+        """How files are taken in, by whichever way they come."""
+        from bot.roster.incoming import Office
+
+        chosen = self.settings
+        return Office(
+            zone=chosen.zone,
+            morning_at=chosen.morning_at,
+            stale_after=timedelta(minutes=chosen.stale_minutes),
+            mappings=Path(chosen.mappings) if chosen.mappings else None,
+        )
+
+    @cached_property
     def understanding(self) -> Understanding:
         from bot.understanding import Understanding
 
         return Understanding.load()
+
+    @cached_property
+    def translator(self) -> Translator | None:
+        """The district's own translation server, if it runs one."""
+        from bot.translation.libretranslate import LibreTranslate
+
+        address = self.settings.translate_url
+        return LibreTranslate(address, self.settings.translate_key.get_secret_value()) if address else None
+
+    @cached_property
+    def language_of(self) -> Callable[[str, Language], Language | None]:
+        """Tells languages apart, with the small one of the two models: the web needs no more."""
+        from bot.understanding import LANGUAGES, Identifier, written_in
+
+        return partial(written_in, Identifier.from_file(LANGUAGES))
 
     @cached_property
     def provider(self) -> Provider:
@@ -174,6 +221,20 @@ class Program:
         )
 
     @cached_property
+    def mail(self) -> Mail:
+        """The district's mail server; without one e-mails are kept in a book and leave nothing."""
+        from bot import mail
+
+        url = self.settings.smtp_url.get_secret_value()
+        return mail.at(url, self.settings.mail_from) if url else mail.Simulator()
+
+    @cached_property
+    def on_call(self) -> OnCall:
+        from bot.on_call import OnCall
+
+        return OnCall(*self.settings.on_call)
+
+    @cached_property
     def worker(self) -> Worker:
         from bot.schedule import Habits, Worker
 
@@ -185,6 +246,8 @@ class Program:
             understanding=self.understanding,
             clock=self.clock,
             bell=self.bell,
+            mail=self.mail,
+            on_call=self.on_call,
             habits=Habits(
                 pace=self.pace,
                 at_once=chosen.sending_at_once,
@@ -195,8 +258,22 @@ class Program:
                 deactivations=chosen.twilio_deactivations,
                 redact_after=timedelta(days=chosen.twilio_redact_after_days),
                 ping=chosen.morning_ping_url,
+                calendar_url=chosen.calendar_url,
+                watch=Path(chosen.watch_folder) if chosen.watch_folder else None,
+                office=self.office,
             ),
         )
+
+    @cached_property
+    def district(self) -> District | None:
+        """The district's own sign-in, if it has one."""
+        from bot.staff import District
+
+        chosen = self.settings
+        if not chosen.oidc_issuer:
+            return None
+        secret = chosen.oidc_client_secret.get_secret_value()
+        return District(chosen.oidc_issuer, chosen.oidc_client_id, secret, chosen.oidc_label)
 
     def web(self) -> Flask:
         """The pages and webhooks. What arrives there rings the bell, which wakes the workers."""
@@ -222,8 +299,16 @@ class Program:
                 simulated_phones=self.settings.provider == "simulator" and self.settings.simulated_phones,
                 wake=self.bell.ring,
                 spool=Path(self.settings.spool_folder),
+                office=self.office,
                 metrics_token=self.settings.metrics_token.get_secret_value(),
                 migration=migrate.head(self.migrations_folder),
+                proxies=self.settings.proxies,
+                second_factor_required=self.settings.second_factor == "required",
+                district=self.district,
+                replies=self.replies,
+                language_of=self.language_of,
+                translator=self.translator,
+                segment_price=self.settings.segment_price,
             )
         )
 

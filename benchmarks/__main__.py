@@ -19,6 +19,7 @@ QUICK: dict[str, dict[str, object]] = {
     "webhook": {"rounds": 1, "seconds": 2},
     "draining": {"rounds": 1, "threads": (32,), "texts": 600},
     "latency": {"batch": 600, "families": 60},
+    "desk": {"students": 1800, "days": 40, "times": 5},
 }
 
 

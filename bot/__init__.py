@@ -1,7 +1,6 @@
 """Presente: every absent student accounted for, with a person behind the bot.
 
 The two journeys:
-
 in : web/webhooks -> inbound (stored, answered at once) -> advance -> understanding + conversation.turn
      -> barrier, reply -> outbox;  hand-off -> handoffs -> web/desk -> answering -> outbox
 out: roster + attendance -> schedule -> outreach -> advance -> outbox -> provider.twilio -> family;
@@ -12,17 +11,19 @@ each other. import-linter holds it, and a new module fails until it is placed he
 
 app.py
 web | schedule | cli
-rehearsal | transcript | walk | drawing | chat | wishes
+rehearsal | transcript | walk | drawing | chat | wishes | ownership | thanks | barriers | second_guardian
+closings
 inbound | outreach | roster | answering | delivery | timeline | upkeep | ladder | watch
-advance | casework | opening
+advance | casework | opening | courtesy | on_call | today | reports
 handoffs | ledger | wording | arrivals | talks | measures
 outbox
 consent
-attendance | staff | chat_links | stopping | counters | ticks | spool
-store | provider
+attendance | staff | chat_links | looking | stopping | counters | ticks | spool | holds | replies | translation
+audit
+store | provider | mail
 conversation | understanding | texts
 policy | access
-clock | phone | settings | language | vocabulary
+clock | phone | settings | language | vocabulary | export
 errors
 
 Each outside library has one door: Flask in web, Twilio in provider, APScheduler in

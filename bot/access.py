@@ -12,6 +12,7 @@ class Act(StrEnum):
     READ = "read"  # families, students, queue, ledger and reports of one's own schools
     HELP = "help"  # take, answer, call, visit, refer, write notes: the work with a family
     EXPORT = "export"  # carry a list out of the desk as a file
+    SMALL_GROUPS = "small_groups"  # see the groups of fewer than ten in the reports of one's schools
     IMPORT = "import"  # drop a file and look at what it would change
     APPROVE = "approve"  # let a held file or morning go on, or take an import back
     CLOSE = "close"  # no school today, a late opening
@@ -32,6 +33,7 @@ _WHO: dict[Act, frozenset[Role]] = {
     Act.READ: _EVERYONE,
     Act.HELP: _HELPERS,
     Act.EXPORT: _EVERYONE,
+    Act.SMALL_GROUPS: _LEADERS,
     Act.IMPORT: _HELPERS,
     Act.APPROVE: _LEADERS,
     Act.CLOSE: _LEADERS,

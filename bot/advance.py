@@ -234,7 +234,8 @@ def _standing_at(
     match state:
         case WithStaff():
             taker = by.staff_id if isinstance(message, StaffTook) else talk.staff_id
-            return talk._replace(owner=Owner.STAFF, staff_id=taker)
+            # Put back into the queue: nobody has it, and the program stays silent all the same.
+            return talk._replace(owner=Owner.STAFF if taker else Owner.NOBODY, staff_id=taker)
         case Waiting(flow=flow, node=name):
             found = script.flows.flows.get(flow)
             return talk._replace(
@@ -309,7 +310,7 @@ class _Application:
             case HandOff():
                 self._hand_off(effect)
             case TellStaff():
-                if not handoffs.family_wrote(self.session, self.talk.id, self.now):
+                if not handoffs.family_wrote(self.session, self.talk.id, self.now, self._due):
                     # The case was closed at the desk meanwhile: the family must not write into a void.
                     self._hand_off(HandOff(Queue.ENGAGEMENT, Urgency.P2, "wrote_again"))
             case StopTexting():

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import casework, chat_links, consent, handoffs, ledger, outbox
+from bot import audit, casework, chat_links, consent, courtesy, handoffs, ledger, outbox
 from bot.advance import By, Script, advance
 from bot.conversation.state import End, Ended, StaffReturned, StaffTook, asked_about, from_json, to_json
 from bot.errors import PresenteError
 from bot.store.tables import (
-    AuditLine,
     CallOutcome,
     Channel,
     Conversation,
@@ -29,17 +28,34 @@ class NotPossible(PresenteError):
     """A staff member asked for something that cannot be done now; the message is a sentence for the desk."""
 
 
-def take(session: Session, conversation_id: int, staff_id: int, *, script: Script, now: datetime) -> None:
-    """This person speaks from now on; the bot's texts that have not left do not leave."""
+def take(
+    session: Session,
+    conversation_id: int,
+    staff_id: int,
+    *,
+    script: Script,
+    now: datetime,
+    announced: bool = True,
+) -> None:
+    """This person speaks from now on; the bot's texts that have not left do not leave.
+
+    *announced*: a waiting family is told who is here; who is written to in the same moment is not.
+    """
     conversation = _locked(session, conversation_id)
     owner = conversation.staff_id
-    if owner is not None and owner != staff_id:
+    if owner is not None and owner != staff_id and session.get_one(Staff, owner).active:
         raise NotPossible(
             f"{_name(session, owner)} is already talking with this family; "
-            "ask them to return the conversation before you take it"
+            "ask them to hand it on or to return it before you take it"
         )
+    if owner is not None and owner != staff_id:
+        owner = None  # their account is closed: nobody could give the family back
     if owner is None:
         advance(session, conversation_id, StaffTook(), script=script, now=now, by=By(staff_id=staff_id))
+    if announced and owner is None:
+        courtesy.say_who_is_here(
+            session, conversation, staff_id, texts=script.texts, policy=script.policy, now=now
+        )
     handoffs.take(session, conversation_id, staff_id, now)
     _audit(session, staff_id, "take", conversation_id, now)
 
@@ -53,10 +69,14 @@ def reply(
     script: Script,
     now: datetime,
     form_key: str = "",
+    key: str = "",
+    english: str = "",
+    machine_translated: bool = False,
 ) -> None:
     """Text the family in the thread. It takes ownership without another click, and silences the bot.
 
-    *form_key* is the form's own random key: the same form sent twice sends one text.
+    *form_key* is the form's own random key: the same form sent twice sends one text. *key* is that of a
+    reviewed reply, *english* what the words say in English where that is known.
     """
     body = sendable(words.strip())
     if not body:
@@ -73,13 +93,13 @@ def reply(
     if why_not:
         raise NotPossible(why_not)
     if conversation.staff_id != staff_id:
-        take(session, conversation_id, staff_id, script=script, now=now)
+        take(session, conversation_id, staff_id, script=script, now=now, announced=False)
     window = script.policy.replies(handoffs.zone_of(session, conversation.school_id))
     channel = chat_links.channel_to(session, conversation, now)
     opens = now if channel is Channel.CHAT else window.next_opening(now)
     outbox.queue(
         session,
-        Rendered(body, "", conversation.language, segments(body)),
+        Rendered(body, sendable(english.strip()), conversation.language, segments(body)),
         conversation_id=conversation_id,
         phone_id=conversation.phone_id,
         purpose=Purpose.REPLY,
@@ -90,8 +110,10 @@ def reply(
         staff_id=staff_id,
         token=token,
         channel=channel,
+        key=key,
+        machine_translated=machine_translated,
     )
-    handoffs.answered(session, conversation_id)
+    handoffs.answered(session, conversation_id, now)
     conversation.touched_at = now
     _audit(session, staff_id, "reply", conversation_id, now)
 
@@ -207,5 +229,4 @@ def _token(conversation_id: int, staff_id: int, form_key: str) -> str:
 def _audit(
     session: Session, staff_id: int, act: str, conversation_id: int, now: datetime, detail: str = ""
 ) -> None:
-    session.add(AuditLine(staff_id=staff_id, act=act, conversation_id=conversation_id, detail=detail, at=now))
-    session.flush()
+    audit.note(session, staff_id, act, now=now, conversation_id=conversation_id, detail=detail)

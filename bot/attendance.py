@@ -2,18 +2,36 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from bot.store.tables import AttendanceMark, CalendarDay, Excuse, MarkStatus, School, Student
+from bot.store.tables import (
+    AttendanceMark,
+    CalendarDay,
+    DayChange,
+    Excuse,
+    MarkStatus,
+    School,
+    SchoolDayChanged,
+    Student,
+)
 
 # An excused, exempt or disciplinary absence is known to the office: nobody needs to ask the family why.
 _KNOWN = frozenset({Excuse.EXCUSED, Excuse.EXEMPT, Excuse.DISCIPLINARY})
 
+# A day that a person has closed has no absences, whatever its marks say (CT-4).
+_NOT_CLOSED = ~exists().where(
+    SchoolDayChanged.school_id == AttendanceMark.school_id,
+    SchoolDayChanged.day == AttendanceMark.day,
+    SchoolDayChanged.kind == DayChange.CLOSED,
+    SchoolDayChanged.withdrawn_at.is_(None),
+)
+
 # A current mark that says absent and that nobody has explained to the office, as a condition.
 UNEXPLAINED = (
+    _NOT_CLOSED,
     AttendanceMark.superseded_at.is_(None),
     AttendanceMark.status == MarkStatus.ABSENT,
     AttendanceMark.excuse.notin_(_KNOWN),
@@ -69,6 +87,7 @@ def _marked_absent(day: date) -> tuple[ColumnElement[bool], ...]:
         AttendanceMark.day == day,
         AttendanceMark.superseded_at.is_(None),
         AttendanceMark.status == MarkStatus.ABSENT,
+        _NOT_CLOSED,
     )
 
 
@@ -78,13 +97,7 @@ def still_unexplained(session: Session, students: Collection[int], day: date) ->
         session.scalar(
             select(func.count())
             .select_from(AttendanceMark)
-            .where(
-                AttendanceMark.day == day,
-                AttendanceMark.student_id.in_(students),
-                AttendanceMark.superseded_at.is_(None),
-                AttendanceMark.status == MarkStatus.ABSENT,
-                AttendanceMark.excuse.notin_(_KNOWN),
-            )
+            .where(AttendanceMark.day == day, AttendanceMark.student_id.in_(students), *UNEXPLAINED)
         )
     )
 
@@ -98,7 +111,7 @@ def ever_absent(
         AttendanceMark.school_id,
         AttendanceMark.superseded_at.is_(None),
         AttendanceMark.excuse,
-    ).where(AttendanceMark.day == day, AttendanceMark.status == MarkStatus.ABSENT)
+    ).where(AttendanceMark.day == day, AttendanceMark.status == MarkStatus.ABSENT, _NOT_CLOSED)
     if schools is not None:
         query = query.where(AttendanceMark.school_id.in_(schools))
     found: dict[int, tuple[int, bool, bool]] = {}
@@ -112,9 +125,7 @@ def is_school_day(session: Session, school_id: int, day: date) -> bool:
     """Whether this school teaches on *day*; a date the calendar does not know is no school day."""
     return bool(
         session.scalar(
-            select(CalendarDay.instructional).where(
-                CalendarDay.school_id == school_id, CalendarDay.day == day
-            )
+            select(CalendarDay.teaches).where(CalendarDay.school_id == school_id, CalendarDay.day == day)
         )
     )
 
@@ -122,10 +133,38 @@ def is_school_day(session: Session, school_id: int, day: date) -> bool:
 def teaching(session: Session, day: date) -> set[int]:
     """The schools that teach on *day*."""
     return set(
-        session.scalars(
-            select(CalendarDay.school_id).where(CalendarDay.day == day, CalendarDay.instructional)
+        session.scalars(select(CalendarDay.school_id).where(CalendarDay.day == day, CalendarDay.teaches))
+    )
+
+
+@dataclass(frozen=True)
+class DayHours:
+    """What a person has changed of one school day: when families are asked, when the students go home (CT-5)."""
+
+    morning_at: time | None = None
+    dismissed_at: time | None = None
+
+
+def hours_changed(session: Session, days: Collection[date]) -> dict[tuple[int, date], DayHours]:
+    """The schools and days with a late opening or an early dismissal."""
+    rows = session.execute(
+        select(
+            SchoolDayChanged.school_id, SchoolDayChanged.day, SchoolDayChanged.kind, SchoolDayChanged.at_time
+        ).where(
+            SchoolDayChanged.day.in_(days),
+            SchoolDayChanged.kind != DayChange.CLOSED,
+            SchoolDayChanged.withdrawn_at.is_(None),
         )
     )
+    found: dict[tuple[int, date], DayHours] = {}
+    for school, day, kind, at in rows:
+        known = found.get((school, day), DayHours())
+        found[school, day] = (
+            DayHours(at, known.dismissed_at)
+            if kind is DayChange.OPENS_LATE
+            else DayHours(known.morning_at, at)
+        )
+    return found
 
 
 def next_school_days(session: Session, school_id: int, after: date, count: int) -> list[date]:
@@ -133,7 +172,7 @@ def next_school_days(session: Session, school_id: int, after: date, count: int) 
     return list(
         session.scalars(
             select(CalendarDay.day)
-            .where(CalendarDay.school_id == school_id, CalendarDay.day > after, CalendarDay.instructional)
+            .where(CalendarDay.school_id == school_id, CalendarDay.day > after, CalendarDay.teaches)
             .order_by(CalendarDay.day)
             .limit(count)
         )
@@ -144,7 +183,7 @@ def last_school_days(session: Session, before: date) -> dict[int, date]:
     """For each school the day on which it taught last before *before*."""
     rows = session.execute(
         select(CalendarDay.school_id, func.max(CalendarDay.day))
-        .where(CalendarDay.day < before, CalendarDay.instructional)
+        .where(CalendarDay.day < before, CalendarDay.teaches)
         .group_by(CalendarDay.school_id)
     )
     return {school: day for school, day in rows}
@@ -155,7 +194,7 @@ def school_days(session: Session, first: date, last: date) -> list[date]:
     return list(
         session.scalars(
             select(CalendarDay.day)
-            .where(CalendarDay.day.between(first, last), CalendarDay.instructional)
+            .where(CalendarDay.day.between(first, last), CalendarDay.teaches)
             .distinct()
             .order_by(CalendarDay.day)
         )
@@ -171,3 +210,23 @@ def enrolled(session: Session) -> dict[int, int]:
         .group_by(Student.school_id)
     )
     return {school: count for school, count in rows}
+
+
+@dataclass(frozen=True)
+class PlannedDay:
+    """One weekday of a term at one school, as the calendar file says."""
+
+    school_id: int
+    day: date
+    instructional: bool
+    summary: str
+
+
+def planned_days(session: Session, schools: Collection[int], first: date, last: date) -> list[PlannedDay]:
+    """The calendar of these schools from *first* to *last*, as the files say, in order of the days."""
+    rows = session.execute(
+        select(CalendarDay.school_id, CalendarDay.day, CalendarDay.instructional, CalendarDay.summary)
+        .where(CalendarDay.school_id.in_(schools), CalendarDay.day.between(first, last))
+        .order_by(CalendarDay.day, CalendarDay.school_id)
+    )
+    return [PlannedDay(*row) for row in rows]

@@ -265,7 +265,7 @@ def _handled(
 
 
 _TEACHES = Query(
-    select(CalendarDay.instructional).where(
+    select(CalendarDay.teaches).where(
         CalendarDay.school_id == bindparam("school_id"), CalendarDay.day == bindparam("day")
     ),
     bool,

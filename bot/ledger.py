@@ -1,16 +1,17 @@
 """Every absent student of a day has exactly one outcome, and the outcomes add up to the absent."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import Column, Date, Table, bindparam, delete, func, insert, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot import attendance
 from bot.store.prepared import Change
-from bot.store.tables import Absence, School, Student
+from bot.store.tables import Absence, Instant, School, Student
 from bot.vocabulary import NotContacted, Outcome
 
 # From knowing least to knowing most. What a family has told us is never forgotten because a later
@@ -59,13 +60,26 @@ def record(
     that did not arrive was no attempt.
     """
     rows = [
-        {"student": student, "on": day, "outcome": outcome, "not_contacted": not_contacted, "changed_at": now}
+        {
+            "student": student,
+            "on": day,
+            "outcome": outcome,
+            "not_contacted": not_contacted,
+            "changed_at": now,
+            "at": now,
+        }
         for student in students
     ]
     if not rows:
         return
     session.flush()
-    _moving(frozenset(instead_of) or _weaker_or_equal(outcome)).run_all(session, rows)
+    replaced = frozenset(instead_of) or _weaker_or_equal(outcome)
+    _moving(replaced, _is_accounted_for(outcome, not_contacted)).run_all(session, rows)
+
+
+def _is_accounted_for(outcome: Outcome, not_contacted: NotContacted | None) -> bool:
+    """An excuse on file is an adult's word of why, given before we could ask."""
+    return outcome in _ACCOUNTED or not_contacted is NotContacted.ALREADY_EXCUSED
 
 
 def _weaker_or_equal(outcome: Outcome) -> frozenset[Outcome]:
@@ -73,10 +87,16 @@ def _weaker_or_equal(outcome: Outcome) -> frozenset[Outcome]:
 
 
 @cache
-def _moving(replaced: frozenset[Outcome]) -> Change:
-    """The statement that moves one student's outcome of a day, where it is one of these."""
+def _moving(replaced: frozenset[Outcome], accounted: bool) -> Change:
+    """The statement that moves one student's outcome of a day, where it is one of these.
+
+    The hour at which a student was first accounted for stays, whatever else is learned of the reason.
+    """
+    first = func.coalesce(Absence.accounted_at, bindparam("at", type_=Instant()))
     return Change(
-        update(Absence).where(
+        update(Absence)
+        .values(accounted_at=first if accounted else null())
+        .where(
             Absence.student_id == bindparam("student"),
             Absence.day == bindparam("on"),
             or_(*(Absence.outcome == each for each in sorted(replaced))),
@@ -100,6 +120,7 @@ def enter(
             "outcome": outcome,
             "not_contacted": why,
             "changed_at": now,
+            "accounted_at": now if _is_accounted_for(outcome, why) else None,
         }
         for student, school, outcome, why in entries
     ]
@@ -135,6 +156,53 @@ def fill_gaps(session: Session, day: date, now: datetime) -> int:
     return len(missing)
 
 
+def forget(session: Session, students: Collection[int], day: date) -> None:
+    """These students leave the day's ledger, as if nobody had been asked: their morning comes anew."""
+    session.flush()
+    session.execute(
+        delete(Absence).where(Absence.day == day, Absence.student_id.in_(students)),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def close_day(session: Session, school_id: int, day: date) -> list[dict[str, Any]]:
+    """A closed day has no absences: its lines are taken out, and returned as they stood, for `reopen_day`."""
+    session.flush()
+    rows = session.execute(
+        delete(_LINES).where(_LINES.c.school_id == school_id, _LINES.c.day == day).returning(*_LINES.c)
+    ).mappings()
+    return [
+        {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def reopen_day(session: Session, day: date, lines: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    """The closing was a mistake: every line is as it was, but for whom the files have corrected meanwhile."""
+    kept = [
+        {name: _read(_LINES.c[name], value) for name, value in line.items() if name in _LINES.c}
+        for line in lines
+    ]
+    if not kept:
+        return
+    there = entered(session, day)
+    rows = [row for row in kept if row["student_id"] not in there]
+    if rows:
+        session.connection().execute(insert(_LINES), rows)
+    absent_now = {student for student, (_, now_, _) in attendance.ever_absent(session, day).items() if now_}
+    present = [row["student_id"] for row in rows if row["student_id"] not in absent_now]
+    record(session, present, day, Outcome.PRESENT_CORRECTED, now)
+
+
+_LINES = cast("Table", Absence.__table__)
+
+
+def _read(column: Column[Any], written: Any) -> Any:
+    if isinstance(written, str) and isinstance(column.type, Instant):
+        return datetime.fromisoformat(written)
+    return date.fromisoformat(written) if isinstance(column.type, Date) else written
+
+
 def absence_withdrawn(session: Session, student_days: Iterable[tuple[int, date]], now: datetime) -> None:
     """A newer file no longer calls these students absent (promise 8: facts change)."""
     by_day: dict[date, list[int]] = {}
@@ -153,8 +221,7 @@ def count(session: Session, day: date, schools: Collection[int] | None = None) -
     accounted = 0
     for outcome, why, number in session.execute(query.group_by(Absence.outcome, Absence.not_contacted)):
         outcomes[outcome] = outcomes.get(outcome, 0) + number
-        # An excuse on file is an adult's word of why, given before we could ask.
-        if outcome in _ACCOUNTED or why is NotContacted.ALREADY_EXCUSED:
+        if _is_accounted_for(outcome, why):
             accounted += number
     absent = len(attendance.ever_absent(session, day, schools))
     ordered = {outcome: outcomes[outcome] for outcome in Outcome if outcome in outcomes}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from bot.store.session import insert_unless_there
@@ -64,6 +64,19 @@ def tier(absent: int, enrolled: int) -> Tier:
         if absent and absent * 100 >= percent * enrolled:
             return found
     return Tier.SATISFACTORY
+
+
+def in_tier(
+    wanted: Tier, absent: SQLColumnExpression[int], enrolled: SQLColumnExpression[int]
+) -> ColumnElement[bool]:
+    """The same as a condition, for those who were enrolled at all."""
+    above = [
+        percent for found, percent in _FROM_PERCENT.items() if _TIERS.index(found) > _TIERS.index(wanted)
+    ]
+    below = and_(true(), *(or_(absent == 0, absent * 100 < percent * enrolled) for percent in above))
+    if wanted is Tier.SATISFACTORY:
+        return and_(enrolled > 0, below)
+    return and_(enrolled > 0, absent > 0, absent * 100 >= _FROM_PERCENT[wanted] * enrolled, below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +165,41 @@ def standings(
 ) -> list[Standing]:
     """Where every active student stands on *day*, by id; of *schools* or *students* only, if given.
 
-    A student is enrolled from *first_days*, else from the school's first day of the year. The calendar
+    A student is enrolled from *first_days*, else since the roster says, else from the school's first day
+    of the year. The calendar
     of the school where the student goes now is the measure: a mark on a day it does not teach, such as
     those on a weekend (ED-3), counts nowhere, so that nobody is absent more days than enrolled.
     """
     return [_standing(year, day) for year in _years(session, day, schools, students, first_days or {})]
+
+
+def tiers_by_week(
+    session: Session, day: date, through: Mapping[int, date | None]
+) -> dict[tuple[int, date], Counter[Tier]]:
+    """How many students stood in each tier, by school and the last school day of each week of the year.
+
+    No week goes beyond the school's day of *through*, the last one whose marks are in. Who was not
+    enrolled yet is counted nowhere.
+    """
+    found: dict[tuple[int, date], Counter[Tier]] = {}
+    ends: dict[int, list[tuple[int, Counter[Tier]]]] = {}
+    for year in _years(session, day, None, None, {}):
+        last = through.get(year.school_id)
+        if last is None:
+            continue
+        if year.school_id not in ends:
+            by_week = {
+                taught.isocalendar()[:2]: place for place, taught in enumerate(year.days) if taught <= last
+            }
+            ends[year.school_id] = [
+                (place, found.setdefault((year.school_id, year.days[place]), Counter()))
+                for place in by_week.values()
+            ]
+        absences = sorted(year.absences)
+        for place, counts in ends[year.school_id]:
+            if place >= year.first:
+                counts[tier(bisect_right(absences, place), year.enrolled(place + 1))] += 1
+    return found
 
 
 def crossed(
@@ -272,7 +315,7 @@ def _years(
     days: dict[int, list[date]] = {}
     for school, taught in session.execute(
         select(CalendarDay.school_id, CalendarDay.day)
-        .where(CalendarDay.day.between(begins, ends), CalendarDay.instructional)
+        .where(CalendarDay.day.between(begins, ends), CalendarDay.teaches)
         .order_by(CalendarDay.day)
     ):
         days.setdefault(school, []).append(taught)
@@ -283,12 +326,12 @@ def _years(
             student,
             school,
             days.get(school, []),
-            bisect_left(days.get(school, []), first_days.get(student, begins)),
+            bisect_left(days.get(school, []), first_days.get(student) or enrolled_from or begins),
             through.get(school, 0),
             {},
         )
-        for student, school in session.execute(
-            select(Student.id, Student.school_id)
+        for student, school, enrolled_from in session.execute(
+            select(Student.id, Student.school_id, Student.enrolled_from)
             .join(School, School.id == Student.school_id)
             .where(*wanted)
             .order_by(Student.id)

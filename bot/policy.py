@@ -1,7 +1,7 @@
 """What a district has chosen, as values: hours, windows, names. Made from the settings, handed down."""
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,9 @@ class Policy:
     office_closes: time = time(16, 0)
     hold_untranslated: bool = False
     chat_links: bool = False
+    emails: bool = False  # whether a mail server is there for the ladder's letters
     chat_days: int = 14
+    correction_texts: bool = False  # whether a family that was told wrongly hears so
     public_url: str = ""
     # What our numbers may send in all, as the provider and the carriers allow (TW-80, TW-81); None: no limit.
     segments_per_second: float | None = None
@@ -35,6 +37,11 @@ class Policy:
     long_run: Literal["spread", "refuse"] = "spread"
     # Whether "absent, and nobody has said why yet" counts as unexcused before the law (LAW-3).
     unexplained_is_unexcused: bool = False
+    # When a case that somebody took comes back to the queue by itself: the family waits so long beyond its
+    # time, or its taker has done nothing for so long, both in office hours; with danger, by any clock.
+    claim_late: timedelta = timedelta(minutes=30)
+    claim_idle: timedelta = timedelta(hours=16)
+    claim_urgent: timedelta = timedelta(minutes=15)
 
     def automatic(self, zone: ZoneInfo) -> Window:
         """When a text that no family just asked for may leave."""

@@ -13,11 +13,30 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot import arrivals, delivery, inbound, ladder, outbox, outreach, spool, ticks, upkeep
+from bot import (
+    arrivals,
+    courtesy,
+    delivery,
+    inbound,
+    ladder,
+    on_call,
+    outbox,
+    outreach,
+    ownership,
+    spool,
+    ticks,
+    upkeep,
+)
 from bot.advance import Script
+from bot.casework import referrals
 from bot.clock import Clock, now
+from bot.mail import Mail, Simulator
+from bot.on_call import OnCall
 from bot.outbox import Pace
 from bot.provider import Provider
+from bot.reports import kept
+from bot.roster import feed
+from bot.roster.incoming import Folder, Office
 from bot.store.bell import Bell
 from bot.store.session import Database
 from bot.understanding import Understanding
@@ -46,6 +65,9 @@ class Habits:
     deactivations: bool = False
     redact_after: timedelta = timedelta(0)
     ping: str = ""
+    calendar_url: str = ""
+    watch: Path | None = None
+    office: Office | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +101,8 @@ class Worker:
         clock: Clock,
         bell: Bell,
         habits: Habits,
+        mail: Mail | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._database = database
         self._provider = provider
@@ -87,6 +111,8 @@ class Worker:
         self._clock = clock
         self._bell = bell
         self._habits = habits
+        self._mail: Mail = mail or Simulator()
+        self._on_call = on_call or OnCall()
         self._texts_came = threading.Event()
         self._texts_wait = threading.Event()
         self._stop = threading.Event()
@@ -120,13 +146,27 @@ class Worker:
             Job("morning", 20, self._morning),
             Job("silences", 10, self._silences),
             Job("ladder", 20, self._ladder, alone=True),
+            Job("thresholds", 300, self._thresholds, alone=True),
+            Job("letters", 30, self._letters, alone=True),
+            Job("referrals", 1800, self._referrals, alone=True),
             Job("lost claims", min(30, often), self._lost_claims),
             Job("texts in doubt", min(30, habits.settle_after.total_seconds() / 3), self._settle, alone=True),
             Job("unread on a page", 60, self._unread),
             Job("texts lost on the way", 120, self._lost_texts, alone=True),
+            Job("on call", 10, self._alarms),
+            Job("left lying", 60, self._left_lying, alone=True),
+            Job("not before tomorrow", 60, self._not_before_tomorrow, alone=True),
+            Job("measures", 60, self._measures, alone=True),
         ]
         if habits.spool is not None:
             jobs.append(Job("spool", 5, self._replay_spool))
+        if habits.watch is not None and habits.office is not None:
+            folder = partial(self._take_in, Folder(habits.watch), habits.office)
+            jobs.append(Job("folder", 5, folder))
+        if habits.calendar_url:
+            jobs.append(Job("calendar", 600, self._calendar, alone=True))
+        if self._script.policy.correction_texts:
+            jobs.append(Job("corrections", 20, self._corrections, alone=True))
         if habits.lookup:
             jobs.append(Job("lines", 300, self._look_up, alone=True))
         if habits.deactivations:
@@ -245,6 +285,10 @@ class Worker:
         except OSError as silent:
             _log.warning("the monitor was not reached", error=type(silent).__name__)
 
+    def _corrections(self) -> None:
+        if outreach.correct(self._database, script=self._script, now=self._clock()):
+            self._bell.ring()
+
     def _silences(self) -> None:
         if outreach.take_silences(self._database, script=self._script, now=self._clock()):
             self._bell.ring()
@@ -252,6 +296,18 @@ class Worker:
     def _ladder(self) -> None:
         if ladder.climb(self._database, script=self._script, now=self._clock()):
             self._bell.ring()
+
+    def _referrals(self) -> None:
+        with self._database.begin() as session:
+            referrals.bring_back(session, self._clock())
+
+    def _thresholds(self) -> None:
+        ladder.raise_thresholds(self._database, script=self._script, now=self._clock())
+
+    def _letters(self) -> None:
+        now = self._clock()
+        ladder.write_letters(self._database, script=self._script, now=now)
+        ladder.send_letters(self._database, self._mail, script=self._script, now=now)
 
     def _lost_claims(self) -> None:
         delivery.lost_claims(self._database, lease=self._habits.lease, now=self._clock())
@@ -284,6 +340,39 @@ class Worker:
             now=self._clock(),
         ):
             self._bell.ring()
+
+    def _alarms(self) -> None:
+        now = self._clock()
+        with self._database.look() as session:
+            danger = on_call.anybody_waits(session)
+        if danger:
+            with self._database.begin() as session:
+                told = on_call.raise_alarms(session, self._on_call, self._script.policy, now)
+            if told:
+                self._bell.ring()
+        on_call.send_letters(self._database, self._mail, self._script.policy, now)
+
+    def _left_lying(self) -> None:
+        ownership.come_back(self._database, policy=self._script.policy, now=self._clock())
+
+    def _not_before_tomorrow(self) -> None:
+        script = self._script
+        with self._database.begin() as session:
+            told = courtesy.say_not_before_tomorrow(
+                session, texts=script.texts, policy=script.policy, now=self._clock()
+            )
+        if told:
+            self._bell.ring()
+
+    def _measures(self) -> None:
+        with self._database.begin() as session:
+            kept.keep_up(session, self._clock())
+
+    def _take_in(self, folder: Folder, office: Office) -> None:
+        folder.look(self._database, office=office, clock=self._clock, ticking=time.monotonic())
+
+    def _calendar(self) -> None:
+        feed.follow(self._database, self._habits.calendar_url, now=self._clock())
 
     def _look_up(self) -> None:
         upkeep.look_up_lines(self._database, self._provider, self._clock())

@@ -1,6 +1,8 @@
 """Every setting: name, default, one line of help; read once from the environment (PRESENTE_*)."""
 
+import re
 from datetime import time
+from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -113,8 +115,27 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Who may read /metrics and /readyz in full (Authorization: Bearer ...); empty: this machine only.",
     )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=9,
+        description="How many proxies stand in front and add to X-Forwarded-For; 0: nobody's word is taken for it.",
+    )
+    second_factor: Literal["optional", "required"] = Field(
+        "optional", description="Whether whoever signs in with a password must have a second factor as well."
+    )
+    oidc_issuer: str = Field(
+        "", description="The district's own sign-in (OpenID Connect), by its issuer's address; empty: none."
+    )
+    oidc_client_id: str = Field("", description="What this program is called there.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="Its secret there.")
+    oidc_label: str = Field("Sign in with your district account", description="What the button says.")
     morning_ping_url: str = Field(
         "", description="An address that is fetched after each morning that went well: a dead-man switch."
+    )
+    calendar_url: str = Field(
+        "",
+        description="Where the school calendar (.ics) is fetched from once a day: https://...; empty: only files count.",
     )
 
     district_name: str = Field(
@@ -143,11 +164,65 @@ class Settings(BaseSettings):
         "english_and_spanish",
         description="What a family reads when a text is missing in its language: English and Spanish, or nothing but a person.",
     )
+    segment_price: Decimal | None = Field(
+        None,
+        ge=0,
+        le=1,
+        max_digits=8,
+        description="What one part of a text costs, in dollars, shown while staff type; empty: only the parts are.",
+    )
+    translate_url: str = Field(
+        "",
+        description="A LibreTranslate-compatible server that the district runs; empty: no machine translation.",
+    )
+    translate_key: SecretStr = Field(SecretStr(""), description="That server's API key, if it asks for one.")
     chat_links: bool = Field(
         False,
         description="Whether a check-in ends with a link to the family's own chat page; costs about a segment.",
     )
     chat_days: int = Field(14, ge=1, le=365, description="How many days such a link stays good.")
+    on_call_phones: str = Field(
+        "",
+        repr=False,
+        description="Who is texted at once when a family is in danger and nobody opens it: +1..., in this order, by commas.",
+    )
+    on_call_emails: str = Field(
+        "", repr=False, description="The same by e-mail: addresses in this order, separated by commas."
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="The district's mail server: smtp://user:password@host:587 or smtps://...; empty: e-mails are simulated.",
+    )
+    mail_from: str = Field("", description="The address e-mails come from; needed with PRESENTE_SMTP_URL.")
+    claim_late_minutes: int = Field(
+        30,
+        ge=5,
+        le=2400,
+        description="A taken family that waits so many office minutes beyond its time comes back to the queue.",
+    )
+    claim_idle_hours: int = Field(
+        16,
+        ge=1,
+        le=400,
+        description="So does one for which its taker has done nothing in so many office hours.",
+    )
+    correction_texts: bool = Field(
+        False,
+        description="Tell a family once that a newer file calls its child present after all, where it was texted before.",
+    )
+    stale_minutes: int = Field(
+        45,
+        ge=5,
+        le=1440,
+        description="An attendance file written longer ago than this waits until a person has looked at it.",
+    )
+    mappings: str = Field(
+        "", description="A folder with the district's own attendance mappings (.toml); empty: none."
+    )
+    watch_folder: str = Field(
+        "",
+        description="A folder whose files the worker takes in and moves to done, held or refused; empty: none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 
     @field_validator("zone")
@@ -159,11 +234,51 @@ class Settings(BaseSettings):
             raise ValueError(f"{zone!r} is not a time zone; write one like America/New_York") from None
         return zone
 
-    @field_validator("morning_ping_url")
+    @field_validator("morning_ping_url", "translate_url", "calendar_url")
     @classmethod
     def _an_address(cls, url: str) -> str:
         if url and (not url.startswith(("http://", "https://")) or not urlsplit(url).netloc):
             raise ValueError(f"{url!r} is no address; write one like https://alarm.example.org/presente")
+        return url
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _an_issuer(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        safe = parts.scheme == "https" or (local and parts.scheme == "http")
+        if issuer and not (safe and parts.netloc):
+            raise ValueError(f"{issuer!r} must begin with https://, exactly as the provider writes it")
+        return issuer
+
+    @field_validator("on_call_phones")
+    @classmethod
+    def _whole_numbers(cls, phones: str) -> str:
+        for number in _listed(phones):
+            if not re.fullmatch(r"\+[1-9]\d{7,14}", number):
+                raise ValueError("a number is not written like +18605550123; separate several by commas")
+        return phones
+
+    @field_validator("on_call_emails", "mail_from")
+    @classmethod
+    def _addresses(cls, addresses: str) -> str:
+        for address in _listed(addresses):
+            if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
+                raise ValueError(
+                    "an address is not written like name@district.org; separate several by commas"
+                )
+        return addresses
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, url: SecretStr) -> SecretStr:
+        # Its own words are never printed: they hold a password.
+        written = url.get_secret_value()
+        parts = urlsplit(written)
+        if written and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise ValueError(
+                "it is no mail server; write one like smtp://user:password@mail.district.org:587"
+            )
         return url
 
     @field_validator("public_url")
@@ -203,6 +318,12 @@ class Settings(BaseSettings):
         return closes
 
     @model_validator(mode="after")
+    def _district_is_whole(self) -> "Settings":
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError(f"{PREFIX}OIDC_ISSUER is set, so {PREFIX}OIDC_CLIENT_ID must be set too")
+        return self
+
+    @model_validator(mode="after")
     def _twilio_is_whole(self) -> "Settings":
         if self.provider != "twilio":
             return self
@@ -220,10 +341,25 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}PROVIDER is twilio, so {' and '.join(missing)} must be set")
         return self
 
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> "Settings":
+        if self.smtp_url.get_secret_value() and not self.mail_from:
+            raise ValueError(f"{PREFIX}SMTP_URL is set, so {PREFIX}MAIL_FROM must be: whom e-mails come from")
+        return self
+
+    @property
+    def on_call(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Who is told of danger outside the desk: numbers and addresses, each in its order."""
+        return _listed(self.on_call_phones), _listed(self.on_call_emails)
+
     @property
     def auth_tokens(self) -> tuple[str, ...]:
         """The tokens that may have signed a webhook, newest first (TW-36)."""
         return tuple(t.strip() for t in self.twilio_auth_tokens.get_secret_value().split(",") if t.strip())
+
+
+def _listed(written: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.strip() for each in written.split(",") if each.strip()))
 
 
 def read(**given: object) -> Settings:

@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from bot import audit
 from bot.errors import PresenteError
-from bot.store.tables import AuditLine, StopEvent
+from bot.store.tables import StopEvent
 
 _log = structlog.get_logger(__name__)
 
@@ -109,9 +110,8 @@ def _press(
         )
     session.add(StopEvent(stopped=stop_it, by=by, staff_id=staff_id, reason=reason[:LONGEST_REASON], at=now))
     act = "stop_texts" if stop_it else "let_texts_go"
-    if staff_id is not None:
-        session.add(AuditLine(staff_id=staff_id, act=act, detail=reason[:LONGEST_REASON], at=now))
-    session.flush()
+    by_hand = "" if staff_id is not None else f"{by}: "  # the machine's name for somebody at the command line
+    audit.note(session, staff_id, act, now=now, detail=by_hand + reason[:LONGEST_REASON])
     _log.info(act, staff_id=staff_id)
     return True
 

@@ -27,6 +27,22 @@ PHRASES = {
     "when.tomorrow": "by {time} tomorrow",
     "when.day": "on {day} by {time}",
     "when.soon": "as soon as possible",
+    # What a waiting family is told about people (courtesy.py).
+    "desk.here": "{staff} from {school} is here now and reads what you wrote.",
+    "desk.tomorrow": (
+        "Nobody at {school} can answer any more today. A person will write here {by}. "
+        "If anyone is in danger, call 911."
+    ),
+    # After a home visit (thanks.py); and what a staff member says to a machine that answers the telephone.
+    "visit.thanks": "Thank you for your time with us. It helps us help {student}. You can write to us here. {staff}, {school}",
+    "call.voicemail": "Hello, this is {staff} from {school}. Please call the school back when you can. Thank you.",
+    # The letter of the ladder, line by line (ladder/letters.py).
+    "email.subject": "A message from {school}",
+    "email.missed": "{school}: today we missed {students} in class. Is everything OK?",
+    "email.tell": "Please call the school, or answer our text, and tell us why. You are not in trouble; we want to help.",
+    "email.not_read": "This message was sent by a program. Nobody reads answers to this e-mail.",
+    # A newer file calls a student present whom the family was asked about (outreach/corrected.py).
+    "absence.corrected": "Correction from {school}: at school today: {student}. We are sorry for our mistake.",
     # The chat page beside the texts: the line that leads to it, and the page's own words.
     "chat.link": "Or chat here: {link}",
     "chat.title": "Chat with {school}",
@@ -72,6 +88,8 @@ class Values:
     office_phone: str = ""
     day: date | None = None
     link: str = ""
+    staff: str = ""
+    at: time | None = None
 
 
 @dataclass(frozen=True)
@@ -143,15 +161,20 @@ class Texts:
         return Rendered(body, english, said.language, segments(body))
 
     def _fill(self, line: str, values: Values, language: Language) -> str:
+        students = joined(values.students, language)
         filled = line.format_map(
             {
-                "students": joined(values.students, language),
+                "students": students,
+                "student": students,
                 "school": joined(values.schools, language),
                 "by": self._by(values, language),
                 "district": _apart(values.district, language),
                 "office_phone": _apart(values.office_phone, language),
                 "day": day_name(values.day, language) if values.day else "",
                 "link": values.link,
+                "staff": _apart(values.staff, language),
+                "phone": _apart(values.office_phone, language),
+                "time": clock_time(values.at, language) if values.at else "",
             }
         )
         filled = " ".join(filled.split())

@@ -31,6 +31,27 @@ class Barrier(StrEnum):
     ATTENDANCE_ERROR = "attendance_error"
 
 
+class Service(StrEnum):
+    """What a partner outside the school helps with; which barriers each answers stands in casework/partners.py."""
+
+    FOOD = "food"
+    HOUSING = "housing"
+    UTILITIES = "utilities"
+    TRANSPORTATION = "transportation"
+    HEALTH = "health"
+    MENTAL_HEALTH = "mental_health"
+    GRIEF = "grief"
+    CLOTHING = "clothing"
+    INTERNET = "internet"
+    CHILDCARE = "childcare"
+    EMPLOYMENT = "employment"
+    LANGUAGE = "language"
+    LEGAL_AID = "legal_aid"
+    SAFETY = "safety"
+    MENTORING = "mentoring"
+    OTHER = "other"
+
+
 class Intent(StrEnum):
     """What a family's text is for; exactly one leads, by the order of conversation.md."""
 
@@ -197,3 +218,46 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     DISTRICT_ADMINISTRATOR = "district_administrator"
     AUDITOR = "auditor"
+
+
+class TaskKind(StrEnum):
+    """What a task at the desk is for (casework/tasks.py)."""
+
+    NEXT_STEP = "next_step"
+    CHECK_ATTENDANCE = "check_attendance"
+    SECOND_VISIT = "second_visit"
+    THANK_YOU = "thank_you"
+    CALL = "call"
+    REFERRAL = "referral"
+    DEVICE = "device"
+    PLAN = "plan"
+    THRESHOLD = "threshold"
+    NUMBER = "number"
+    BARRIER = "barrier"
+    OTHER = "other"
+
+    @property
+    def label(self) -> str:
+        """As staff read it: "Check attendance"."""
+        return self.value.replace("_", " ").capitalize()
+
+
+class PartOfDay(StrEnum):
+    """When on its day a home visit is planned; a family is promised no minute."""
+
+    MORNING = "morning"
+    MIDDAY = "midday"
+    AFTERNOON = "afternoon"
+    EVENING = "evening"
+
+
+class VisitOutcome(StrEnum):
+    """What became of a home visit (field.md C4)."""
+
+    MET_GUARDIAN = "met_guardian"
+    MET_OTHER_ADULT = "met_other_adult"
+    CARD_LEFT = "card_left"
+    ADDRESS_WRONG = "address_wrong"
+    REFUSED = "refused"
+    UNSAFE = "unsafe"
+    RESCHEDULED = "rescheduled"

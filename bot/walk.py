@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from bot.conversation.effects import HandOff, Say, StopTexting
@@ -34,6 +34,8 @@ _VALUES = Values(
     district="Grand Bend ISD",
     office_phone="860-555-0100",
     day=date(2021, 10, 27),
+    staff="Ms. Christopherson",
+    at=time(14, 30),
 )
 # One or two segments; three in scripts that need UCS-2 (conversation.md, Tone).
 _MOST_GSM7, _MOST_UCS2 = 2, 3
@@ -173,8 +175,9 @@ def grade(line: str) -> float:
     it: names stand for placeholders, each choice of a menu counts as a sentence, and numbers of help
     lines are not words.
     """
-    text = re.sub(r"\{students\}", "Maya", line)
+    text = re.sub(r"\{students?\}", "Maya", line)
     text = re.sub(r"\{(school|district)\}", "Burns School", text)
+    text = re.sub(r"\{staff\}", "Ms Rivera", text)
     text = re.sub(r"\{[a-z_]+\}", "by two today", text)
     sentences = [part for part in re.split(r"[.?!:]+|,? ?\b\d\b ?", text) if re.search(r"[A-Za-z]", part)]
     words = re.findall(r"[A-Za-z']+", text)

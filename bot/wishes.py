@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import consent
+from bot import audit, consent
 from bot.answering import NotPossible
-from bot.store.tables import AuditLine, Conversation, ConversationStudent, Mute, Phone, PhoneState, Student
+from bot.store.tables import Conversation, ConversationStudent, Mute, Phone, PhoneState, Student
 from bot.vocabulary import Purpose
 
 # A guardian who is tired of texts about a child is tired of the question and of its reminder.
@@ -109,5 +109,4 @@ def _said(words: str) -> str:
 
 
 def _audit(session: Session, staff_id: int, act: str, conversation_id: int, now: datetime) -> None:
-    session.add(AuditLine(staff_id=staff_id, act=act, conversation_id=conversation_id, at=now))
-    session.flush()
+    audit.note(session, staff_id, act, now=now, conversation_id=conversation_id)

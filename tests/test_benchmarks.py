@@ -29,6 +29,7 @@ TINY: dict[str, dict[str, object]] = {
     "importing": {"rounds": 1, "on": ["sqlite"], "students": 40, "guardians": 60},
     "draining": {"rounds": 1, "threads": (8,), "texts": 40, "on": ["sqlite"]},
     "latency": {"batch": 120, "families": 8, "on": ["sqlite"]},
+    "desk": {"students": 600, "days": 20, "times": 1, "on": ["sqlite"]},
 }
 
 

@@ -15,6 +15,7 @@ from waitress import wasyncore
 
 from bot import clock
 from bot.advance import Script
+from bot.conversation.load import load_replies
 from bot.outbox import Pace
 from bot.provider.simulator import Simulator
 from bot.schedule import Habits, Worker
@@ -23,6 +24,7 @@ from bot.store.session import Database
 from bot.understanding import Understanding
 from bot.web import Parts, create_app
 from tests.builders import NOW, a_guardian, a_school, a_staff_member, a_student, absent
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
 
@@ -76,6 +78,7 @@ def served(database: Database, script: Script, understanding: Understanding) -> 
             signed_pairs=lambda *_: False,
             simulated_phones=True,
             wake=bell.ring,
+            replies=load_replies(ROOT / "flows"),
         )
     )
     done = threading.Event()
@@ -171,7 +174,7 @@ def test_a_mothers_spanish_answer_reaches_the_desk_and_the_specialists_reply_her
     row = desk.get_by_role("listitem").filter(has_text="Rosa Rivera")
     expect(row).to_contain_text("quiero hablar con una persona")
     expect(row).to_contain_text("Spanish")
-    row.get_by_role("link", name="Rosa Rivera").click()
+    row.get_by_role("link", name="Rosa Rivera", exact=True).click()
     expect(desk.get_by_text("Maya está enferma con fiebre").first).to_be_visible()
     expect(desk.get_by_text("Illness").first).to_be_visible()
 
@@ -200,7 +203,7 @@ def test_without_a_mouse_a_specialist_finds_takes_and_answers_a_family(
     phones.keyboard.press("Enter")
     expect(denise.get_by_role("log").locator("li.school")).to_have_count(2)
     desk = at_the_desk(context, phones)
-    desk.get_by_role("link", name="Denise Rivera").wait_for()
+    desk.get_by_role("link", name="Denise Rivera", exact=True).wait_for()
     desk.reload()
 
     # The first stop is the way past the head of the page, then everything in its order.
@@ -213,7 +216,13 @@ def test_without_a_mouse_a_specialist_finds_takes_and_answers_a_family(
         stops.append(desk.evaluate("document.activeElement.textContent.trim()"))
         if stops[-1] == "Denise Rivera":
             break
-    assert stops == ["All my schools (1)", "Mine (0)", "Denise Rivera"]
+    assert stops == [
+        "Sound is off",
+        "Choose by team, language, what is hard",
+        "All my schools (1)",
+        "Mine (0)",
+        "Denise Rivera",
+    ]
     ring = desk.evaluate("getComputedStyle(document.activeElement, '::after').outlineWidth")
     assert ring == "3px"
 

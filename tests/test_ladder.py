@@ -723,8 +723,8 @@ MISTAKES = [
     ("say: welcome_back.thanks}", "say: welcome_back.hello}", "no text `welcome_back.hello`"),
     ("say: welcome_back.thanks}", "say: check_in}", "must be a text that ends in `close: kindly`"),
     ("say: day_two}", "say: nobody_answered}", "no text `absence_check.nobody_answered`"),
-    ("email: {skip: true}", "email: {after: 200}", "e-mail is not available yet; write `skip: true`"),
-    ("email: {skip: true}", "email: {skip: false}", "`skip: true` stands alone"),
+    ("email: {after: 200}", "email: {after: 180}", "it comes before call_task, or with it"),
+    ("email: {after: 200}", "email: {skip: false}", "`skip: true` stands alone"),
     ('"14:30"', '"2:30 pm"', "must be the school's time, such as 14:30"),
     ("goes_to: administration", "goes_to: somebody", "`goes_to: somebody` is unknown; one of: safety"),
     ("in_a_row: 5", "in_a_row: 99", "must be a number from 1 to 20"),
@@ -733,8 +733,8 @@ MISTAKES = [
     ("young_grades: PK TK KG 01 02 03\n", "", "`young_grades` is missing"),
     ("  team_review: {in_a_row: 5, within: 5, goes_to: administration}\n", "", "this step is missing"),
     (
-        "  email: {skip: true}\n",
-        "  email: {skip: true}\n  call_task: {skip: true}\n",
+        "  email: {after: 200}\n",
+        "  email: {after: 200}\n  call_task: {skip: true}\n",
         "`call_task` stands here twice",
     ),
 ]

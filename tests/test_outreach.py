@@ -278,6 +278,7 @@ def test_a_family_a_person_is_talking_with_is_left_to_that_person(town: Town) ->
     with town.database.begin() as session:
         answering.take(session, conversation, member.id, script=town.script, now=town.now)
         absent(session, student)
+    town.work()  # the family is told who is here
     town.now = NOW
     texts = len(town.texts_to(number))
 

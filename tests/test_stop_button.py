@@ -463,6 +463,8 @@ def test_without_a_mouse_a_specialist_stops_the_texts(
     context: BrowserContext, address: str, sqlite: Database
 ) -> None:
     desk = a_desk(context, address)
+    desk.get_by_text("More", exact=True).focus()
+    desk.keyboard.press("Enter")
     desk.get_by_role("link", name="Stop texts").focus()
     desk.keyboard.press("Enter")
     desk.get_by_label("Why?").focus()

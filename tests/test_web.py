@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from bot import staff, web
+from bot import access, staff, web
 from bot.advance import Script
 from bot.store.session import Database
 from bot.understanding import Understanding
@@ -23,11 +23,17 @@ PASSWORD = "a quiet green river"
 STATIC = Path(web.__file__).parent / "static"
 
 # Everything that answers somebody who is not signed in. A new page is not on it, and so is guarded.
-OPEN = {"static", "sign_in.form", "sign_in.enter"}
+OPEN = {"static", "sign_in.form", "sign_in.enter", "sign_in.code", "sign_in.check_code"}
+# Opened by the token of a link, once.
+LINK = {"sign_in.password", "sign_in.set_password"}
+# There with a district's own sign-in only (test_sign_in.py).
+DISTRICT = {"sign_in.district", "sign_in.from_district"}
 # Opened by the token in its address, and by nothing else.
 CHAT = {"chat.show", "chat.news", "chat.write"}
 # For whoever watches the program; what each of them shows to whom, test_web_watched.py tells.
 WATCHED = {"watched.health", "watched.ready", "watched.metrics"}
+# Opened by a system's token in a header, and by nothing else (test_push.py).
+PUSHED = {"push.take_in"}
 
 
 @pytest.fixture
@@ -46,6 +52,7 @@ def rivera(town: Town) -> str:
             role=Role.SPECIALIST,
             schools=[school.id],
             password=PASSWORD,
+            now=town.now,
         )
     return "rivera@example.org"
 
@@ -72,13 +79,13 @@ def test_every_page_but_the_named_ones_needs_a_signed_in_staff_member(town: Town
     found = set()
     for method, address, endpoint in _every_request(app):
         answer = Browser(app, town).ask(method, address)
-        if endpoint in OPEN | CHAT | WATCHED:
+        if endpoint in OPEN | LINK | CHAT | WATCHED | PUSHED:
             found.add(endpoint)
             assert endpoint not in CHAT or answer.status_code == 404, address
             continue
         assert answer.status_code == 303, f"{method} {address} answers {answer.status_code} to a stranger"
         assert answer.location.startswith("/sign-in"), f"{method} {address} leads to {answer.location}"
-    assert found == OPEN | CHAT | WATCHED == guard.OPEN
+    assert found == OPEN | LINK | CHAT | WATCHED | PUSHED == guard.OPEN - DISTRICT
 
 
 def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town) -> None:
@@ -89,7 +96,7 @@ def test_the_phones_and_the_ready_desk_exist_with_the_simulator_only(town: Town)
     assert Browser(real, town).post("/phones/desk").status_code in (400, 404)
     assert Browser(simulated, town).get("/phones").status_code == 200
     for method, address, endpoint in _every_request(simulated):
-        if endpoint not in OPEN | CHAT | WATCHED and not endpoint.startswith("phones."):
+        if endpoint not in OPEN | LINK | CHAT | WATCHED | PUSHED and not endpoint.startswith("phones."):
             answer = Browser(simulated, town).ask(method, address)
             assert answer.status_code == 303, f"{method} {address}"
 
@@ -147,8 +154,10 @@ def test_every_form_of_staff_needs_the_token_of_its_page(town: Town) -> None:
             assert answer.status_code == 403, "refused for its missing signature, not for a missing token"
         elif endpoint in CHAT:
             assert answer.status_code == 404, "its address is its token, and this one opens nothing"
-        elif endpoint == "desk.press_go":
-            assert answer.status_code == 403, "a specialist may not let the texts go on, with a token or without"
+        elif endpoint in PUSHED:
+            assert answer.status_code == 401, "a system's token is none of a page's"
+        elif (act := guard.act_of(app, endpoint)) is not None and not access.can(member.role, (), act):
+            assert answer.status_code == 403, f"{address}: a specialist may not, with a token or without"
         else:
             assert answer.status_code == 400, f"{address} answers {answer.status_code} without a token"
             assert "This form is no longer valid" in answer.text
@@ -233,7 +242,7 @@ def test_after_signing_in_nobody_is_led_to_another_site(town: Town, rivera: str,
 
     answer = browser.fill("/sign-in", "/sign-in", email=rivera, password=PASSWORD, next=elsewhere)
 
-    assert answer.location == "/desk/"
+    assert answer.location == "/desk/today"
 
 
 def test_a_wrong_password_is_one_sentence_for_known_and_unknown(town: Town, rivera: str) -> None:

@@ -201,6 +201,11 @@ def test_opening_the_desk_leaves_the_phones_of_the_other_tab_usable(town: Town, 
     assert [text.words for text in texts_in(town)] == ["hola"]
 
     browser.fill("/desk/", "/sign-out")
+    browser.post("/phones/1/write", **open_before, words="adios")
+    assert [text.words for text in texts_in(town)] == ["hola", "adios"], "signing out ends the desk alone"
+
+    with browser.client.session_transaction(base_url=browser.base) as cookie:
+        cookie.clear()
     answer = browser.ask(
         "POST", "/phones/1/write", data={**open_before, "words": "otra"}, headers={"HX-Request": "true"}
     )

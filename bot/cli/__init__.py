@@ -12,6 +12,11 @@ from bot.errors import PresenteError
 _COMMANDS = {
     "migrate": ("bot.cli.running", "Bring the database to the tables of this version."),
     "import": ("bot.cli.files", "Read a school's files: roster, attendance."),
+    "imports": ("bot.cli.deciding", "List the files and schools that wait for a person."),
+    "approve": ("bot.cli.deciding", "Let a waiting file or a held school go on, by name and with a reason."),
+    "reject": ("bot.cli.deciding", "Let a waiting file change nothing, or keep a school held."),
+    "watch": ("bot.cli.watching", "Take in the files of a folder, whole ones only, once each."),
+    "push": ("bot.cli.pushing", "Say which systems may push files over HTTPS."),
     "morning": ("bot.cli.day", "Ask the families of today's absent students, or say who would be asked."),
     "ledger": ("bot.cli.day", "Count a day: every absent student has exactly one outcome."),
     "measures": ("bot.cli.measuring", "Count who misses how much school, by tier and school."),
@@ -28,9 +33,12 @@ _COMMANDS = {
     "doctor": ("bot.cli.checking", "Say in a sentence each what is wrong and how to mend it."),
     "stop": ("bot.cli.stopping", "Stop every text but the safety text, everywhere, at once."),
     "go": ("bot.cli.stopping", "Let the texts go on after a stop."),
+    "close": ("bot.cli.closing", "No school that day: nothing of it leaves, nobody is absent; --undo."),
+    "delay": ("bot.cli.closing", "A late opening: families are asked later that day."),
+    "dismiss": ("bot.cli.closing", "An early dismissal: calls are due by then, nobody is asked after."),
     "redact": ("bot.cli.delivering", "Empty the provider's own copies of a family's texts."),
     "standin": ("bot.cli.standin", "A provider that misbehaves on purpose, on this machine: for rehearsal."),
-    "staff": ("bot.cli.people", "Add a staff member, disable one, set a new password."),
+    "staff": ("bot.cli.people", "Add, list, disable or enable staff members; passwords and sessions."),
 }
 
 

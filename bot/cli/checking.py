@@ -1,6 +1,7 @@
 """`presente doctor`, `flows` and `texts`: is everything in order, and how to mend what is not."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import click
 
@@ -12,6 +13,7 @@ from bot.language import Language
 from bot.store import migrate
 
 # These must say every line; the others follow, and until then families read English and Spanish.
+_SHORTEST_KEY = 32
 _COMPLETE = (Language.ENGLISH, Language.SPANISH)
 
 
@@ -47,6 +49,35 @@ def _settings(program: Program) -> Iterator[str]:
         yield (
             f"PRESENTE_PUBLIC_URL is {chosen.public_url}, but Twilio must reach us over https; "
             "set it to the address that is configured there"
+        )
+
+
+def _desk(program: Program) -> Iterator[str]:
+    """What would let somebody else in, or keep everybody out, once the desk is more than a trial."""
+    chosen = program.settings
+    address = urlsplit(chosen.public_url)
+    local = address.hostname in ("127.0.0.1", "::1", "localhost")
+    if local:
+        return
+    if address.scheme != "https":
+        yield (
+            f"PRESENTE_PUBLIC_URL is {chosen.public_url}: passwords and families' words would travel in the clear; "
+            "put a proxy with https in front and set the address to it"
+        )
+    if chosen.simulated_phones:
+        yield (
+            "PRESENTE_SIMULATED_PHONES opens the desk without a password, and PRESENTE_PUBLIC_URL is not this machine; "
+            "set it to false"
+        )
+    if chosen.proxies == 0 and chosen.listen.rpartition(":")[0] in ("127.0.0.1", "[::1]", "localhost"):
+        yield (
+            "PRESENTE_PROXIES is 0, but only a proxy on this machine can reach us: every wrong password seems to come "
+            "from one place, and one guesser makes everybody with a new browser wait; set it to 1"
+        )
+    if 0 < len(chosen.secret_key.get_secret_value()) < _SHORTEST_KEY:
+        yield (
+            f"PRESENTE_SECRET_KEY has fewer than {_SHORTEST_KEY} characters, so that cookies could be forged; "
+            'make a long one: python3 -c "import secrets; print(secrets.token_hex(32))"'
         )
 
 
@@ -91,6 +122,7 @@ def _provider(program: Program) -> Iterator[str]:
 
 _LOOKS: tuple[tuple[str, Callable[[Program], Iterator[str]]], ...] = (
     ("settings", _settings),
+    ("desk", _desk),
     ("database", _database),
     ("migrations", _migrations),
     ("catalogues", _catalogues),

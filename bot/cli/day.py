@@ -145,6 +145,13 @@ assert set(_WORDS) == set(Outcome)  # noqa: S101 - a new outcome needs its words
     show_default=True,
     help="Which families answer what; the same seed plays the same year.",
 )
+@click.option(
+    "--storm",
+    type=int,
+    metavar="SEED",
+    help="With files that correct each other, closings, and processes killed in their work: the same seed, the same storm.",
+)
+@click.option("--postgres", default="", help="Storm on a throw-away database of this server; default SQLite.")
 @click.pass_context
 def replay_command(
     context: click.Context,
@@ -153,6 +160,8 @@ def replay_command(
     replies: Path | None,
     attendance: Path | None,
     seed: int,
+    storm: int | None,
+    postgres: str,
 ) -> None:
     """Play past mornings with simulated families on a throw-away database, and check the promises."""
     program = the_program(context)
@@ -164,20 +173,37 @@ def replay_command(
         attendance=attendance or sample / "grandbend" / "attendance-2021-2022.csv",
         replies=replies or sample / "family_replies_dev.csv",
     )
-    with rehearsal.scratch_database(program.migrations_folder) as database:
-        summary = rehearsal.replay(
-            database,
-            year,
-            first.date(),
-            last.date(),
-            script=program.script,
-            understanding=program.understanding,
-            zone=program.settings.zone,
-            morning_at=program.settings.morning_at,
-            seed=seed,
-            say=click.echo,
-        )
-    for line in summary.lines():
+    found: rehearsal.Summary | rehearsal.Tally
+    if storm is not None:
+        with rehearsal.scratch_place(program.migrations_folder, postgres) as (url, folder):
+            found = rehearsal.play_storm(
+                url,
+                folder,
+                year,
+                first.date(),
+                last.date(),
+                script=program.script,
+                understanding=program.understanding,
+                zone=program.settings.zone,
+                morning_at=program.settings.morning_at,
+                seed=storm,
+                say=click.echo,
+            )
+    else:
+        with rehearsal.scratch_database(program.migrations_folder) as database:
+            found = rehearsal.replay(
+                database,
+                year,
+                first.date(),
+                last.date(),
+                script=program.script,
+                understanding=program.understanding,
+                zone=program.settings.zone,
+                morning_at=program.settings.morning_at,
+                seed=seed,
+                say=click.echo,
+            )
+    for line in found.lines():
         click.echo(line)
-    if summary.broken:
+    if found.broken:
         raise click.exceptions.Exit(1)

@@ -11,13 +11,19 @@ import click
 from sqlalchemy import func, select
 
 from bot import clock, settings, staff
+from bot.casework import devices, partner_files
 from bot.cli.program import Program, the_program
 from bot.cli.running import serve_until_stopped
 from bot.roster import import_attendance, import_roster
-from bot.store.tables import OutboundText, School, TextState
+from bot.store.tables import DeviceKind, OutboundText, School, TextState
 from bot.vocabulary import Role
 
 _MORNING = date(2021, 10, 22)
+_DEVICES = (
+    *((DeviceKind.LAPTOP, f"GB-L{n:03d}") for n in range(1, 5)),
+    *((DeviceKind.HOTSPOT, f"GB-H{n:03d}") for n in range(1, 4)),
+    (DeviceKind.CHARGER, "GB-C001"),
+)
 _EMAIL, _PASSWORD = "rivera@grandbend.example", "demo-presente"
 
 
@@ -97,14 +103,18 @@ def _import(program: Program) -> None:
         )
         marks = import_attendance(session, sample / "attendance-2021-2022.csv", through=_MORNING, now=now)
         schools = list(session.scalars(select(School.id)))
-        staff.add(
+        rivera = staff.add(
             session,
             email=_EMAIL,
             name="Ms. Rivera",
             role=Role.SPECIALIST,
             schools=schools,
             password=_PASSWORD,
+            now=now,
         )
+        partner_files.read(session, (sample / "partners.csv").read_bytes(), staff_id=rivera, now=now)
+        for kind, tag in _DEVICES:
+            devices.add(session, rivera, kind=kind, tag=tag, school_id=None, note="", now=now)
     for report in (people, marks):
         changed = ", ".join(
             f"{change.added} {name.replace('_', ' ')}"

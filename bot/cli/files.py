@@ -1,12 +1,13 @@
 """`presente import`: rosters and attendance files in."""
 
 import getpass
-from datetime import datetime, time
+from dataclasses import replace
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import click
 
-from bot.cli.program import the_program
+from bot.cli.program import Program, the_program
 from bot.roster import (
     ENCODINGS,
     Approval,
@@ -16,10 +17,16 @@ from bot.roster import (
     read_columns,
     undo_import,
 )
+from bot.roster.columns import columns_written
+from bot.roster.incoming import Options, Received, load_saved, of_paths, receive
+from bot.store.tables import FileWay
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FILE_OR_FOLDER = click.Path(exists=True, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+# The exit code of a file that waits for a person: neither applied nor refused.
+HELD = 3
 
 
 @click.group("import")
@@ -64,27 +71,36 @@ def roster(
     approve: str | None,
     report_file: Path | None,
     dry_run: bool,
-) -> None:
+) -> int:
     """Students and guardians from a OneRoster zip, School Data Sync, or a list with --columns."""
     program = the_program(context)
-    wall: time = morning_at.time() if morning_at else program.settings.morning_at
-    with program.database.begin(undo=dry_run) as session:
-        report = import_roster(
-            session,
-            archive,
-            contacts=contacts,
-            calendar=calendar,
-            zone=zone or program.settings.zone,
-            morning_at=wall,
-            now=program.clock(),
-            approval=Approval(by=_who(), reason=approve) if approve else None,
-            columns=read_columns(columns.name, columns.read_bytes()) if columns else None,
-            encoding=encoding,
-        )
-    if report_file:
-        # With a byte order mark, because the spreadsheet that opens it would take accents for something else.
-        report_file.write_text(report.as_csv(), encoding="utf-8-sig", newline="")
-    _show(report, dry_run=dry_run)
+    if dry_run:
+        wall: time = morning_at.time() if morning_at else program.settings.morning_at
+        with program.database.begin(undo=True) as session:
+            report = import_roster(
+                session,
+                archive,
+                contacts=contacts,
+                calendar=calendar,
+                zone=zone or program.settings.zone,
+                morning_at=wall,
+                now=program.clock(),
+                approval=Approval(by=_who(), reason=approve) if approve else None,
+                columns=read_columns(columns.name, columns.read_bytes()) if columns else None,
+                encoding=encoding,
+            )
+        _write(report, report_file)
+        _show(report, dry_run=True)
+        return 0
+    options = Options(
+        zone=zone or "",
+        morning_at=morning_at.time() if morning_at else None,
+        encoding=encoding,
+        columns=columns_written(columns.name, columns.read_bytes()) if columns else None,
+    )
+    return _take_in(
+        program, archive, "roster", options, approve, report_file, contacts=contacts, calendar=calendar
+    )
 
 
 @import_command.command("undo")
@@ -111,6 +127,11 @@ def undo(context: click.Context, dry_run: bool) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with the district's own mappings, which come before the ready ones.",
 )
+@click.option(
+    "--approve",
+    metavar="REASON",
+    help="A person has looked: take a file that is old, or is not today's, and why.",
+)
 @click.option("--report", "report_file", type=_NEW_FILE, help="Write every line at fault here (.csv).")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 @click.pass_context
@@ -120,23 +141,77 @@ def attendance(
     through: datetime | None,
     mapping: str,
     mappings: Path | None,
+    approve: str | None,
     report_file: Path | None,
     dry_run: bool,
-) -> None:
+) -> int:
     """Daily marks: who is absent, and whether it is excused. The newest file is the truth."""
     program = the_program(context)
-    with program.database.begin(undo=dry_run) as session:
-        report = import_attendance(
-            session,
-            file,
-            through=through.date() if through else None,
-            now=program.clock(),
-            mapping=mapping,
-            mappings=mappings,
-        )
-    if report_file:
-        report_file.write_text(report.as_csv(), encoding="utf-8-sig", newline="")
-    _show(report, dry_run=dry_run)
+    own = mappings or program.office.mappings
+    if dry_run:
+        with program.database.begin(undo=True) as session:
+            report = import_attendance(
+                session,
+                file,
+                through=through.date() if through else None,
+                now=program.clock(),
+                mapping=mapping,
+                mappings=own,
+                saved=load_saved(session).attendance,
+            )
+        _write(report, report_file)
+        _show(report, dry_run=True)
+        return 0
+    options = Options(through=through.date() if through else None, mapping=mapping)
+    return _take_in(program, file, "attendance", options, approve, report_file, mappings=own)
+
+
+def _take_in(
+    program: Program,
+    path: Path,
+    kind: str,
+    options: Options,
+    approve: str | None,
+    report_file: Path | None,
+    *,
+    mappings: Path | None = None,
+    **others: Path | None,
+) -> int:
+    """Apply the file, or keep it for a person; the exit code says which."""
+    made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    received = receive(
+        program.database,
+        of_paths(FileWay.COMMAND, _who(), path, kind=kind, options=options, made_at=made_at, **others),
+        office=replace(program.office, mappings=mappings or program.office.mappings),
+        now=program.clock(),
+        approval=Approval(by=_who(), reason=approve) if approve else None,
+    )
+    if received.report:
+        _write(received.report, report_file)
+    return _tell(received)
+
+
+def _tell(received: Received) -> int:
+    for line in received.report.lines() if received.report else ():
+        click.echo(line)
+    if not received.waits:
+        for sentence in received.sentences:
+            click.echo(f"Held: {sentence}")
+        return 0
+    click.echo("Nothing was changed. The file waits for a person, because:", err=True)
+    for sentence in received.sentences:
+        click.echo(f"  {sentence}", err=True)
+    click.echo(
+        f"Let it go on: presente approve {received.id} --because REASON --by E-MAIL, or at the desk.",
+        err=True,
+    )
+    return HELD
+
+
+def _write(report: Report, file: Path | None) -> None:
+    if file:
+        # With a byte order mark, because the spreadsheet that opens it would take accents for something else.
+        file.write_text(report.as_csv(), encoding="utf-8-sig", newline="")
 
 
 def _who() -> str:

@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.conversation.flow import Flows
 from bot.policy import Policy
 from bot.provider import Provider
+from bot.roster.incoming import Office
 from bot.settings import Settings
 from bot.store.session import Database
 from bot.texts import Line, Texts
@@ -41,6 +42,8 @@ class Program(Protocol):
     def policy(self) -> Policy: ...
     @property
     def script(self) -> Script: ...
+    @property
+    def office(self) -> Office: ...
     @property
     def understanding(self) -> Understanding: ...
     @property

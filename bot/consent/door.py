@@ -7,15 +7,15 @@ The facts of a whole batch come in a handful of queries; the judgement of one te
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from bot import attendance
-from bot.clock import school_day
+from bot import attendance, holds
+from bot.clock import instant, school_day
 from bot.policy import Policy
 from bot.store.tables import (
     AttendanceMark,
@@ -30,6 +30,8 @@ from bot.store.tables import (
     Phone,
     PhoneState,
     School,
+    SchoolHold,
+    Student,
     TextState,
 )
 from bot.vocabulary import Owner, Purpose, PurposeClass
@@ -39,6 +41,8 @@ AUTOMATED = (Purpose.CHECK_IN, Purpose.REMINDER)
 # Outside a live talk a number gets no more automated texts than this in a day (conversation.md).
 _MOST_AUTOMATED_A_DAY = 2
 _A_DAY = timedelta(hours=16)
+# How soon a text of a held school is looked at again.
+_ASK_AGAIN = timedelta(minutes=2)
 _LEFT = (TextState.CLAIMED, TextState.SENT, TextState.UNKNOWN)
 
 
@@ -107,7 +111,9 @@ class Facts:
 
     `theirs`: the school's file has the number for this guardian. `teaches`: the school teaches today.
     `unexplained`: a student it is about is still absent without an excuse. `automated`: how many
-    automated texts the number has had today. What a text without a conversation lacks is None or true.
+    automated texts the number has had today. `opens_late` and `ends_early` are today's own hours, where a
+    person has changed them. `school_held`: a person must look at the school's file first. What a text
+    without a conversation lacks is None or true.
     """
 
     purpose: Purpose
@@ -128,6 +134,9 @@ class Facts:
     teaches: bool = True
     unexplained: bool = True
     automated: int = 0
+    opens_late: datetime | None = None
+    ends_early: datetime | None = None
+    school_held: bool = False
 
 
 def judge(text: Facts, policy: Policy, now: datetime) -> Refusal | Later | Leave:
@@ -176,7 +185,7 @@ def _number_refused(text: Facts) -> Refusal | None:
     return None
 
 
-def _automated(text: Facts, policy: Policy, now: datetime) -> Refusal | Leave:
+def _automated(text: Facts, policy: Policy, now: datetime) -> Refusal | Later | Leave:
     if text.muted:
         return Refusal.MUTED
     if text.law is PurposeClass.MISSION and not text.theirs:
@@ -185,13 +194,22 @@ def _automated(text: Facts, policy: Policy, now: datetime) -> Refusal | Leave:
         return Refusal.NOT_A_SCHOOL_DAY
     window = policy.automatic(text.zone)
     today = school_day(now, text.zone)
-    if today != text.day or not window.contains(now):
+    closes = window.on(today)[1]
+    if text.ends_early is not None:
+        closes = min(closes, text.ends_early)  # a family is not asked for a student on the way home
+    if today != text.day or not window.contains(now) or now >= closes:
         return Refusal.OUTSIDE_WINDOW
     if not text.unexplained:
         return Refusal.NOT_ABSENT
     if text.automated >= _MOST_AUTOMATED_A_DAY:
         return Refusal.ENOUGH_TODAY
-    return Leave(min(text.not_after, window.on(today)[1]))
+    if text.opens_late is not None and now < text.opens_late:
+        return Later(text.opens_late)  # nobody is late yet (CT-5)
+    if text.school_held:
+        return Later(
+            now + _ASK_AGAIN
+        )  # a newer file looks wrong; a person decides before it is too late (AT-8)
+    return Leave(min(text.not_after, closes))
 
 
 # --- the facts of a batch ---------------------------------------------------------------------------------
@@ -211,10 +229,19 @@ def facts(session: Session, due: Iterable[Row[tuple[object, ...]]], now: datetim
     barred = _barred(session, talks)
     muted = _muted(session, about)
     absent = _unexplained(session, about)
+    school_held = _school_held(session, about)
     teaching = _teaching(
         session, {(row.school_id, school_day(now, ZoneInfo(row.zone))) for row in asking if row.zone}
     )
     had = automated_today(session, {row.phone_id for row in asking}, now)
+    hours = attendance.hours_changed(session, {row.day for row in asking if row.day}) if asking else {}
+
+    def moment(row: Row[tuple[object, ...]], wall: time | None) -> datetime | None:
+        return instant(row.day, wall, ZoneInfo(row.zone)) if wall is not None and row.zone else None
+
+    def changed(row: Row[tuple[object, ...]]) -> attendance.DayHours:
+        return hours.get((row.school_id, row.day), attendance.DayHours())
+
     return {
         row.id: Facts(
             purpose=row.purpose,
@@ -234,7 +261,10 @@ def facts(session: Session, due: Iterable[Row[tuple[object, ...]]], now: datetim
             theirs=row.guardian_id is None or row.on_file is not None,
             teaches=row.zone is not None and (row.school_id, school_day(now, ZoneInfo(row.zone))) in teaching,
             unexplained=row.conversation_id in absent,
+            school_held=row.conversation_id in school_held,
             automated=had.get(row.phone_id, 0),
+            opens_late=moment(row, changed(row).morning_at),
+            ends_early=moment(row, changed(row).dismissed_at),
         )
         for row in rows
     }
@@ -306,6 +336,25 @@ def _unexplained(session: Session, conversations: Collection[int]) -> set[int]:
     )
 
 
+def _school_held(session: Session, conversations: Collection[int]) -> set[int]:
+    """The talks about a student of a school whose morning waits for a person (holds.py)."""
+    if not conversations:
+        return set()
+    return set(
+        session.scalars(
+            select(ConversationStudent.conversation_id)
+            .join(Conversation, Conversation.id == ConversationStudent.conversation_id)
+            .join(Student, Student.id == ConversationStudent.student_id)
+            .join(
+                SchoolHold,
+                (SchoolHold.school_id == Student.school_id) & (SchoolHold.day == Conversation.day),
+            )
+            .where(Conversation.id.in_(conversations), SchoolHold.state.in_(holds.HOLDING))
+            .distinct()
+        )
+    )
+
+
 def _teaching(session: Session, school_days: Collection[tuple[int, date]]) -> set[tuple[int, date]]:
     if not school_days:
         return set()
@@ -313,7 +362,7 @@ def _teaching(session: Session, school_days: Collection[tuple[int, date]]) -> se
         select(CalendarDay.school_id, CalendarDay.day).where(
             CalendarDay.school_id.in_({school for school, _ in school_days}),
             CalendarDay.day.in_({day for _, day in school_days}),
-            CalendarDay.instructional,
+            CalendarDay.teaches,
         )
     )
     return {(school, day) for school, day in rows}

@@ -73,6 +73,7 @@ class Ladder:
     call_task: After | None = After(timedelta(minutes=180), timedelta(minutes=180))
     call_done_by: time = time(14, 30)
     call_goes_to: Queue = Queue.ENGAGEMENT
+    email: After | None = After(timedelta(minutes=200), timedelta(minutes=200))
     home_visit: Task | None = Task(Queue.ENGAGEMENT, in_a_row=3, within=2, unanswered=3)
     team_review: Task | None = Task(Queue.ADMINISTRATION, in_a_row=5, within=5)
     return_text: After | None = After(timedelta(minutes=330), timedelta(minutes=330))

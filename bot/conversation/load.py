@@ -29,6 +29,8 @@ from bot.conversation.flow import (
     Node,
 )
 from bot.conversation.ladder import After, Ladder, Task
+from bot.conversation.replies import PLACEHOLDERS as IN_REPLIES
+from bot.conversation.replies import Reply
 from bot.errors import PresenteError
 from bot.vocabulary import Barrier, Outcome, Purpose, Queue, Step, Urgency
 
@@ -70,7 +72,7 @@ _NODE_KEYS = frozenset(
     }
 )
 # These files of the folder hold something else than a conversation.
-_NO_FLOWS = ("barriers", "ladder")
+_NO_FLOWS = ("barriers", "ladder", "replies")
 _WAYS_OUT = ("go", "then", "hand_off", "close")
 
 Closed = TypeVar("Closed", bound=StrEnum)
@@ -359,6 +361,38 @@ def _swap(given: tuple[str, int], file: str) -> tuple[str, str, int]:
     return written, file, line
 
 
+# --- replies.yaml -----------------------------------------------------------------------------------
+
+
+def load_replies(folder: Path) -> tuple[Reply, ...]:
+    """Read replies.yaml, in the file's order. Raises FlowError for the first mistake."""
+    path = folder / "replies.yaml"
+    return tuple(
+        _read_reply(path.name, key, tree, line) for key, tree, line in _entries(path.name, _tree(path), "")
+    )
+
+
+def _read_reply(file: str, key: str, tree: object, line: int) -> Reply:
+    given = {name: _text(file, value, at, key, name) for name, value, at in _entries(file, tree, key)}
+    if set(given) != {"say", "when", "about"}:
+        odd = ", ".join(sorted(set(given) ^ {"say", "when", "about"}))
+        raise FlowError(file, line, key, f"a reply has say, when and about; see: {odd}")
+    try:
+        named = {name for _, name, _, _ in string.Formatter().parse(given["say"]) if name is not None}
+    except ValueError:
+        raise FlowError(file, line, key, "a brace is not closed; write {school}") from None
+    if named - IN_REPLIES:
+        raise FlowError(
+            file,
+            line,
+            key,
+            f"{{{min(named - IN_REPLIES)}}} is unknown in a reply; one of: {', '.join(sorted(IN_REPLIES))}",
+        )
+    codes = [] if given["about"] == "anything" else [code.strip() for code in given["about"].split(",")]
+    about = frozenset(_member(Barrier, code, file, line, key, "about") for code in codes)
+    return Reply(key, given["say"], given["when"], about)
+
+
 # --- ladder.yaml ------------------------------------------------------------------------------------
 
 # What each step of the ladder says of itself; `skip: true` instead leaves it out.
@@ -366,7 +400,7 @@ _STEP_KEYS = {
     Step.REMINDER: ("after", "young"),
     Step.SECOND_GUARDIAN: ("after", "young", "say"),
     Step.CALL_TASK: ("after", "done_by", "goes_to"),
-    Step.EMAIL: (),
+    Step.EMAIL: ("after",),
     Step.DAY_TWO: ("say",),
     Step.HOME_VISIT: ("in_a_row", "unanswered", "of_days", "within", "goes_to"),
     Step.TEAM_REVIEW: ("in_a_row", "within", "goes_to"),
@@ -398,6 +432,7 @@ def _read_ladder(path: Path, flows: Flows) -> Ladder:
         second_guardian=_after_or_none(file, steps, Step.SECOND_GUARDIAN),
         second_guardian_says=_wording(file, steps, Step.SECOND_GUARDIAN, flows),
         call_task=_after_or_none(file, steps, Step.CALL_TASK),
+        email=_after_or_none(file, steps, Step.EMAIL),
         home_visit=_task(file, steps, Step.HOME_VISIT),
         team_review=_task(file, steps, Step.TEAM_REVIEW),
         return_text=_after_or_none(file, steps, Step.RETURN_TEXT),
@@ -444,8 +479,6 @@ def _check_step(file: str, line: int, step: Step, given: _Given) -> None:
         if step in _NEVER_SKIPPED:
             raise FlowError(file, at, step, "this step is part of the flow and cannot be skipped here")
         return
-    if step is Step.EMAIL:
-        raise FlowError(file, line, step, "e-mail is not available yet; write `skip: true`")
     keys = _STEP_KEYS[step]
     for key, (_, at) in given.items():
         if key not in keys:
@@ -520,6 +553,7 @@ def _check_times_rise(file: str, steps: Mapping[Step, _Given], ladder: Ladder) -
         (Step.REMINDER, ladder.reminder),
         (Step.SECOND_GUARDIAN, ladder.second_guardian),
         (Step.CALL_TASK, ladder.call_task),
+        (Step.EMAIL, ladder.email),
     )
     before: tuple[Step, After] | None = None
     for step, after in timed:

@@ -19,6 +19,7 @@ from bot.store.tables import (
     ConversationStudent,
     Delivery,
     OutboundText,
+    Outreach,
     PhoneState,
     TextState,
 )
@@ -56,6 +57,8 @@ _NOT_CONTACTED = {
     consent.Refusal.ENOUGH_TODAY: NotContacted.ALREADY_ASKED,
     consent.Refusal.NOT_ABSENT: NotContacted.ALREADY_EXCUSED,
 }
+# The student is here, or the school was closed since: no person need call.
+_NOBODY_IS_MISSING = frozenset({consent.Refusal.NOT_ABSENT, consent.Refusal.NOT_A_SCHOOL_DAY})
 assert set(_NOT_CONTACTED) == set(consent.Refusal)  # noqa: S101 - a new refusal needs its line in the ledger
 
 
@@ -141,7 +144,7 @@ def could_not_leave(session: Session, text: NotSent, script: Script, now: dateti
         if text.purpose is Purpose.CHECK_IN:
             ledger.record(
                 session,
-                _students(session, conversation.id),
+                _asked_by_no_other(session, conversation),
                 conversation.day,
                 Outcome.NOT_CONTACTED,
                 now,
@@ -150,7 +153,7 @@ def could_not_leave(session: Session, text: NotSent, script: Script, now: dateti
             )
         if conversation.owner is Owner.STAFF:
             return  # whatever closed the door, a person has the family (promise 3)
-        if why is consent.Refusal.NOT_ABSENT:
+        if why in _NOBODY_IS_MISSING:
             _close(conversation, End.CLOSED, now)
             return
         _close(conversation, End.WITH_A_PERSON, now)
@@ -165,7 +168,7 @@ def _did_not_arrive(
         conversation = session.get_one(
             Conversation, conversation_id, with_for_update=True, populate_existing=True
         )
-        students = _students(session, conversation.id)
+        students = _asked_by_no_other(session, conversation)
         ledger.record(
             session, students, conversation.day, Outcome.UNREACHABLE, now, instead_of=(Outcome.ATTEMPTED,)
         )
@@ -193,6 +196,32 @@ def _students(session: Session, conversation_id: int) -> list[int]:
         session.scalars(
             select(ConversationStudent.student_id).where(
                 ConversationStudent.conversation_id == conversation_id
+            )
+        )
+    )
+
+
+def _asked_by_no_other(session: Session, conversation: Conversation) -> list[int]:
+    """Of this talk's students, those about whom no other guardian's question of that day is good.
+
+    When only the second guardian's text fails, the first one was asked all the same.
+    """
+    asked = (
+        select(Outreach.student_id)
+        .join(OutboundText, OutboundText.conversation_id == Outreach.conversation_id)
+        .where(
+            Outreach.day == conversation.day,
+            Outreach.conversation_id != conversation.id,
+            OutboundText.purpose == Purpose.CHECK_IN,
+            OutboundText.state.not_in([TextState.NOT_SENT, TextState.REFUSED]),
+            OutboundText.delivery.not_in([Delivery.UNDELIVERED, Delivery.FAILED]),
+        )
+    )
+    return list(
+        session.scalars(
+            select(ConversationStudent.student_id).where(
+                ConversationStudent.conversation_id == conversation.id,
+                ConversationStudent.student_id.not_in(asked),
             )
         )
     )

@@ -42,13 +42,18 @@ _BRAKE_SHARE, _BRAKE_FEWEST = 0.25, 10
 
 
 class Teaching(NamedTuple):
-    """A school that teaches today. `may_text`: its window is open and nobody has stopped the texts."""
+    """A school that teaches today. `may_text`: its window is open and nobody has stopped the texts.
+
+    `morning`: when families are asked today, late opening or not. `dismissed`: when the students go home
+    today, where that is earlier than on other days.
+    """
 
     id: int
     zone: ZoneInfo
     day: date
     morning: datetime
     may_text: bool
+    dismissed: datetime | None = None
 
 
 class TalkSeen(NamedTuple):
@@ -99,18 +104,29 @@ def teaching(session: Session, script: Script, now: datetime) -> list[Teaching]:
     days = {zone: school_day(now, ZoneInfo(zone)) for _, zone, _ in schools}
     rows = session.execute(
         select(CalendarDay.school_id, CalendarDay.day).where(
-            CalendarDay.day.in_(set(days.values())), CalendarDay.instructional
+            CalendarDay.day.in_(set(days.values())), CalendarDay.teaches
         )
     )
     known = {(school, day) for school, day in rows}
+    hours = attendance.hours_changed(session, set(days.values()))
     found = []
     for id_, name, morning_at in schools:
         if (id_, days[name]) in known:
             zone, day = ZoneInfo(name), days[name]
-            opens = max(instant(day, morning_at, zone), script.policy.automatic(zone).on(day)[0])
+            changed = hours.get((id_, day), attendance.DayHours())
+            asked_at = instant(day, changed.morning_at or morning_at, zone)
+            opens = max(asked_at, script.policy.automatic(zone).on(day)[0])
+            dismissed = instant(day, changed.dismissed_at, zone) if changed.dismissed_at else None
             may_text = not stopped and script.policy.automatic(zone).contains(now)
-            found.append(Teaching(id_, zone, day, opens, may_text))
+            may_text = may_text and (dismissed is None or now < dismissed)
+            found.append(Teaching(id_, zone, day, opens, may_text, dismissed))
     return found
+
+
+def todays_dates(session: Session, now: datetime) -> set[date]:
+    """Today at each school, which may be two dates in one district (CT-3); closed or not."""
+    zones = session.scalars(select(School.zone).where(School.active).distinct())
+    return {school_day(now, ZoneInfo(zone)) for zone in zones}
 
 
 def cases(
@@ -237,7 +253,7 @@ class _Facts:
         standing = Standing(
             outcome=outcome,
             since=max(asked[0][2] if asked else changed_at, school.morning),
-            call_by=instant(self.day, self.ladder.call_done_by, school.zone),
+            call_by=_call_by(self.day, self.ladder, school),
             not_contacted=why,
             young=young,
             answered=answered,
@@ -338,6 +354,12 @@ class _Facts:
         for student, step in rows:
             found[student].add(step)
         return found
+
+
+def _call_by(day: date, ladder: Ladder, school: Teaching) -> datetime:
+    """Before the students go home, on a short day too."""
+    by = instant(day, ladder.call_done_by, school.zone)
+    return min(by, school.dismissed) if school.dismissed is not None else by
 
 
 # --- who belongs together -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from bot.conversation.flow import Flows
 from bot.conversation.ladder import OPEN, next_steps
 from bot.conversation.state import End, Ended, Silence, Waiting, asked_about, from_json, to_json
 from bot.ladder import review, tasks
-from bot.ladder.cases import Case, Teaching, cases, households, teaching
+from bot.ladder.cases import Case, Teaching, cases, households, teaching, todays_dates
 from bot.store.session import Database
 from bot.store.tables import (
     Absence,
@@ -41,12 +41,13 @@ def climb(database: Database, *, script: Script, now: datetime) -> int:
     """
     with database.look() as session:
         schools = teaching(session, script, now)
+        days = todays_dates(session, now)
     by_day: dict[date, list[Teaching]] = defaultdict(list)
     for school in schools:
         by_day[school.day].append(school)
-    touched = 0
-    for day, theirs in by_day.items():
-        touched += _end_what_is_settled(database, day, now)
+    # Where nobody teaches any more a question may be open all the same: the school was closed since.
+    touched = sum(_end_what_is_settled(database, day, now) for day in sorted(days))
+    for theirs in by_day.values():
         touched += _take_steps(database, theirs, script, now)
         touched += review.review(database, theirs, script=script, now=now)
     return touched
@@ -79,7 +80,7 @@ def _help(
 
     for case in whose(Step.REMINDER):
         _remind_early(session, case, script, now)
-    _ask_the_second(session, whose(Step.SECOND_GUARDIAN), script, now)
+    ask_the_second(session, whose(Step.SECOND_GUARDIAN), script, now)
     tasks.call(session, whose(Step.CALL_TASK), script=script, now=now)
 
 
@@ -129,7 +130,7 @@ def _reminds_next(kept: dict[str, object], flows: Flows) -> bool:
 # --- the second guardian -----------------------------------------------------------------------------------
 
 
-def _ask_the_second(session: Session, due: Sequence[Case], script: Script, now: datetime) -> None:
+def ask_the_second(session: Session, due: Sequence[Case], script: Script, now: datetime) -> None:
     """One check-in to the next guardian of each student, who learns nothing of the first."""
     if not due:
         return

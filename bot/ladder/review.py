@@ -21,7 +21,8 @@ from bot.conversation.state import Begin, NotStarted, to_json
 from bot.conversation.turn import turn
 from bot.ladder import tasks
 from bot.ladder.cases import SILENCE, Case, Teaching, everyone, households
-from bot.store.session import Database, insert_unless_there
+from bot.ladder.once import not_done, note_done
+from bot.store.session import Database
 from bot.store.tables import (
     Absence,
     AttendanceMark,
@@ -98,7 +99,7 @@ def _review(database: Database, schools: Sequence[Teaching], script: Script, now
     call = ladder.call_task.older if ladder.call_task is not None else timedelta(hours=3)
     due = [school for school in schools if now >= school.morning + call]
     done = 0
-    for school in _not_done(database, due, _REVIEWED):
+    for school in not_done(database, due, _REVIEWED):
         with database.look() as session:
             found = everyone(session, [school], ladder=ladder, now=now)
             wanted = {step: _reached(session, school, task) for step, task in ladder.tasks.items()}
@@ -110,28 +111,8 @@ def _review(database: Database, schools: Sequence[Teaching], script: Script, now
                 )
                 for each in theirs.values()
             )
-        _note_done(database, school, _REVIEWED, now)
+        note_done(database, school, _REVIEWED, now)
     return done
-
-
-def _not_done(database: Database, schools: Sequence[Teaching], job: str) -> list[Teaching]:
-    """Those of *schools* where *job* has not been done today.
-
-    It is noted when it is done: two who do it at once do no harm, since each step is taken once.
-    """
-    if not schools:
-        return []
-    with database.look() as session:
-        done = set(
-            session.scalars(select(JobRun.school_id).where(JobRun.job == job, JobRun.day == schools[0].day))
-        )
-    return [school for school in schools if school.id not in done]
-
-
-def _note_done(database: Database, school: Teaching, job: str, now: datetime) -> None:
-    values = {"job": job, "school_id": school.id, "day": school.day, "at": now}
-    with database.begin() as session:
-        session.execute(insert_unless_there(session, JobRun, ("job", "school_id", "day"), values))
 
 
 def _reached(session: Session, school: Teaching, task: Task) -> set[int]:
@@ -180,9 +161,7 @@ def _last_days(session: Session, school: Teaching, most: int) -> list[date]:
     return list(
         session.scalars(
             select(CalendarDay.day)
-            .where(
-                CalendarDay.school_id == school.id, CalendarDay.day <= school.day, CalendarDay.instructional
-            )
+            .where(CalendarDay.school_id == school.id, CalendarDay.day <= school.day, CalendarDay.teaches)
             .order_by(CalendarDay.day.desc())
             .limit(most)
         )
@@ -214,7 +193,7 @@ def _welcome_back(database: Database, schools: Sequence[Teaching], script: Scrip
         return 0
     due = [school for school in schools if school.may_text and now >= school.morning + after.older]
     done = 0
-    for school in _not_done(database, due, _WELCOMED):
+    for school in not_done(database, due, _WELCOMED):
         with database.look() as session:
             if not _has_todays_file(session, school):
                 continue
@@ -236,7 +215,7 @@ def _welcome_back(database: Database, schools: Sequence[Teaching], script: Scrip
             )
             for guardian, students in back
         )
-        _note_done(database, school, _WELCOMED, now)
+        note_done(database, school, _WELCOMED, now)
     return done
 
 

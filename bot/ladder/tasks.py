@@ -17,9 +17,11 @@ from bot.policy import Policy
 from bot.store.session import Database, insert_unless_there
 from bot.store.tables import (
     Conversation,
+    ConversationStudent,
     Guardian,
     GuardianPhone,
     Guardianship,
+    Handoff,
     HandoffState,
     LadderStep,
     Phone,
@@ -29,6 +31,8 @@ from bot.vocabulary import Step, Urgency
 
 _log = structlog.get_logger(__name__)
 
+# What asks for a call because nobody has answered today.
+_CALLS = ("call_task", "no_answer", "undelivered", "unknown_outcome")
 # A call that is due sooner than this cannot be asked of anybody: it is the next office hours' work.
 _SHORTEST_NOTICE = timedelta(minutes=15)
 
@@ -167,6 +171,28 @@ def _open_call(
     )
     opened.append((found.guardian_id, line))
     return line
+
+
+def calls_of(session: Session, school_id: int, day: date) -> list[int]:
+    """The lines at the desk that ask for a call about this day's absences at this school, and about no other's."""
+    lines = set(
+        session.scalars(
+            select(Handoff.id)
+            .join(Conversation, Conversation.id == Handoff.conversation_id)
+            .where(
+                Conversation.day == day,
+                Handoff.school_id == school_id,
+                Handoff.state == HandoffState.OPEN,
+                Handoff.why.in_(_CALLS),
+            )
+        )
+    )
+    still_missing = (
+        select(Handoff.id)
+        .join(ConversationStudent, ConversationStudent.conversation_id == Handoff.conversation_id)
+        .where(Handoff.id.in_(lines), ConversationStudent.student_id.in_(attendance.absent_anywhere(day)))
+    )
+    return sorted(lines - set(session.scalars(still_missing)))
 
 
 # --- on which thread --------------------------------------------------------------------------------------------

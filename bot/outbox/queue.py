@@ -36,6 +36,7 @@ def row(
     token: str = "",
     channel: Channel = Channel.SMS,
     retry_of: int | None = None,
+    machine_translated: bool = False,
 ) -> dict[str, Any]:
     """The values of a text that has just been queued. *token* is ours and opaque; it is made when empty."""
     return {
@@ -49,7 +50,7 @@ def row(
         "staff_id": staff_id,
         "key": key,
         "body": rendered.body,
-        "english": rendered.english if staff_id is None else "",
+        "english": rendered.english,
         "language": rendered.language,
         "segments": rendered.segments,
         "state": TextState.QUEUED,
@@ -60,6 +61,7 @@ def row(
         "attempts": 0,
         "left_as": "",
         "retry_of": retry_of,
+        "machine_translated": machine_translated,
         "delivery": Delivery.NONE,
         "error_code": "",
     }
@@ -144,4 +146,5 @@ def _queue_again(session: Session, text: OutboundText, window: Window, now: date
         now=now,
         key=text.key,
         staff_id=text.staff_id,
+        machine_translated=text.machine_translated,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from bot import attendance, counters
+from bot import attendance, counters, holds
 from bot.advance import Script, advance
 from bot.clock import instant, school_day
 from bot.conversation.state import Silence
@@ -79,6 +79,8 @@ def _run_together(database: Database, due: Sequence[_Due], script: Script, now: 
 
 def _schools_due(session: Session, now: datetime) -> list[_Due]:
     teaching = cache(partial(attendance.teaching, session))
+    hours = attendance.hours_changed(session, {now.date() - timedelta(days=1), now.date()})
+    freed = holds.freed(session, {now.date() - timedelta(days=1), now.date()})
     newest_file = cache(partial(_newest_file, session))
     schools = session.execute(
         select(School.id, School.zone, School.morning_at).where(School.active).order_by(School.id)
@@ -95,9 +97,14 @@ def _schools_due(session: Session, now: datetime) -> list[_Due]:
     for school, zone_name, morning_at in schools:
         zone = ZoneInfo(zone_name)
         today = school_day(now, zone)
-        if instant(today, morning_at, zone) > now or school not in teaching(today):
+        changed = hours.get((school, today))
+        asked_at = changed.morning_at if changed and changed.morning_at else morning_at
+        if instant(today, asked_at, zone) > now or school not in teaching(today):
             continue
         newest = newest_file(today, zone)
+        if newest is not None:
+            # A school that a person has released is asked now, whatever file it waited for.
+            newest = max(newest, freed.get((school, today), newest))
         before = done.get((school, today))
         if newest is not None and (before is None or newest > before):
             due.append(_Due(school, today, newest))

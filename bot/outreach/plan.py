@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import attendance, consent, opening
+from bot import attendance, consent, holds, opening
 from bot.advance import Script
-from bot.attendance import AbsentStudent
+from bot.attendance import AbsentStudent, DayHours
+from bot.clock import Window, instant
 from bot.consent import Reachable
 from bot.opening import Household, Voice
 from bot.outreach import fit
@@ -165,6 +166,7 @@ def _hold(session: Session, day: date, out: _Sorted, absent: Mapping[int, int]) 
     """
     enrolled = attendance.enrolled(session)
     teaching = attendance.teaching(session, day)
+    waiting, looked_at = holds.held(session, day), holds.looked_at(session, day)
     by_school: dict[int, list[AbsentStudent]] = defaultdict(list)
     for student in out.open:
         by_school[student.school_id].append(student)
@@ -173,7 +175,13 @@ def _hold(session: Session, day: date, out: _Sorted, absent: Mapping[int, int]) 
         many = absent[school]
         if school not in teaching:
             out.held += [(student, "the school calendar has no school on this day") for student in students]
-        elif many >= _BRAKE_FEWEST and many > _BRAKE_SHARE * enrolled.get(school, 0):
+        elif school in waiting:
+            out.held += [(student, waiting[school]) for student in students]
+        elif (
+            many >= _BRAKE_FEWEST
+            and many > _BRAKE_SHARE * enrolled.get(school, 0)
+            and school not in looked_at
+        ):
             why = f"{many} of {enrolled.get(school, 0)} students are marked absent: check the file first"
             out.held += [(student, why) for student in students]
         else:
@@ -196,7 +204,12 @@ def _group(
     )
     busy = _busy(session, day)
     # Before the day's window opens a text is queued for its opening; after it has closed nobody is asked.
-    closed = {school for school, zone in zones.items() if now >= script.policy.automatic(zone).on(day)[1]}
+    hours = attendance.hours_changed(session, [day])
+    closed = {
+        school
+        for school, zone in zones.items()
+        if now >= _last_moment(day, script.policy.automatic(zone), hours.get((school, day)))
+    }
     chosen: dict[int, _Chosen] = {}
     phones: dict[int, int] = {}  # one number has one check-in a day, whoever of the household holds it
     for student in out.open:
@@ -226,6 +239,14 @@ def _group(
         phones[one.guardian.phone_id] = guardian.guardian_id
         one.students.append(student)
     return list(chosen.values())
+
+
+def _last_moment(day: date, window: Window, changed: DayHours | None) -> datetime:
+    """When the window of *day* closes; on a short day nobody is asked once the students are on their way home."""
+    closes = window.on(day)[1]
+    if changed is None or changed.dismissed_at is None:
+        return closes
+    return min(closes, instant(day, changed.dismissed_at, window.zone))
 
 
 def _busy(session: Session, day: date) -> dict[int, Owner]:

@@ -1,9 +1,11 @@
 """One roster import: read every file, compare, refuse what looks half-written, then write all of it."""
 
 import gc
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -37,12 +39,38 @@ class Approval:
     reason: str
 
 
+@dataclass
+class Prepared:
+    """A roster that was read and compared; not a row of it is written.
+
+    `danger` is why nobody may apply it without a person's word (OR-5); empty for most.
+    """
+
+    report: Report
+    sources: list[Source]
+    rows_read: dict[str, int]
+    files: Files
+    known: rows.Known
+    plan: rows.Plan
+    danger: str
+
+    def foresee(self, session: Session) -> None:
+        """Say in the report what would change; writing it says so by itself."""
+        self.report.changes = rows.foreseen(session, self.plan)
+
+    @property
+    def digest(self) -> str:
+        """What it would change, as a fingerprint: the same one later means that the base is the same."""
+        written = json.dumps(undo.recorded(self.plan, self.known), sort_keys=True)
+        return hashlib.sha256(written.encode()).hexdigest()
+
+
 def import_roster(
     session: Session,
-    archive: Path,
+    archive: Path | Source,
     *,
-    contacts: Path | None,
-    calendar: Path | None,
+    contacts: Path | Source | None,
+    calendar: Path | Source | None,
     zone: str,
     morning_at: time,
     now: datetime,
@@ -59,29 +87,72 @@ def import_roster(
     *approval* lets as many people leave as the files say; *encoding* is what a person has said of files
     that are not UTF-8.
     """
+    prepared = prepare_roster(
+        session,
+        archive,
+        contacts=contacts,
+        calendar=calendar,
+        zone=zone,
+        morning_at=morning_at,
+        now=now,
+        columns=columns,
+        encoding=encoding,
+    )
+    apply_roster(session, prepared, now=now, approval=approval)
+    return prepared.report
+
+
+def prepare_roster(
+    session: Session,
+    archive: Path | Source,
+    *,
+    contacts: Path | Source | None,
+    calendar: Path | Source | None,
+    zone: str,
+    morning_at: time,
+    now: datetime,
+    columns: ColumnMapping | None = None,
+    encoding: str = UTF_8,
+) -> Prepared:
+    """Read and compare, as `import_roster` does; the report says what would change."""
     with _undisturbed():
         sources = [
-            Source.open(kind, path)
-            for kind, path in (("roster", archive), ("contacts", contacts), ("calendar", calendar))
-            if path
+            replace(file, kind=kind) if isinstance(file, Source) else Source.open(kind, file)
+            for kind, file in (("roster", archive), ("contacts", contacts), ("calendar", calendar))
+            if file
         ]
         problems: list[Problem] = []
         session.flush()
         files, rows_read = _read(session, sources, zone, morning_at, now, problems, columns, encoding)
         known = rows.load(session, first_day(files.roster))
         plan = make_plan(files, known, contacts_decide=_contacts_decide(session, files))
-        overruled = _overruled(archive.name, known, plan, approval)
         report = Report("roster", archive.name, sum(rows_read.values()), problems=problems)
-        changes = undo.recorded(plan, known)
-        report.changes = rows.write(session, plan)
         report.figures = _figures(files, plan, known)
-        del known
+        return Prepared(report, sources, rows_read, files, known, plan, _danger(archive.name, known, plan))
+
+
+def apply_roster(
+    session: Session, prepared: Prepared, *, now: datetime, approval: Approval | None = None
+) -> int | None:
+    """Write what was prepared in this very transaction; returns the import's id, None when nothing changed.
+
+    Raises FileRefused for a removal that nobody has approved.
+    """
+    if prepared.danger and approval is None:
+        raise FileRefused(prepared.danger)
+    overruled = {}
+    if prepared.danger and approval is not None:
+        overruled = {"by": approval.by, "reason": approval.reason, "brake": prepared.danger}
+    with _undisturbed():
+        report, first = prepared.report, None
+        changes = undo.recorded(prepared.plan, prepared.known)
+        report.changes = rows.write(session, prepared.plan)
         if not report.changed_nothing:
-            first = _note_imports(session, sources, report, rows_read, now, overruled)
+            first = _note_imports(session, prepared.sources, report, prepared.rows_read, now, overruled)
             undo.keep(session, first, changes)
         session.expire_all()
         report.coverage = coverage(session)
-        return report
+        return first
 
 
 @contextmanager
@@ -99,18 +170,13 @@ def _undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-def _overruled(file: str, known: rows.Known, plan: rows.Plan, approval: Approval | None) -> dict[str, str]:
-    """Who let a removal pass that no file may make alone, and why; empty when none was needed.
-
-    Raises FileRefused for such a removal when nobody has.
-    """
+def _danger(file: str, known: rows.Known, plan: rows.Plan) -> str:
+    """Why no file may make this removal alone; empty when it may."""
     try:
         refuse_dangerous(file, known, plan)
     except FileRefused as refused:
-        if approval is None:
-            raise
-        return {"by": approval.by, "reason": approval.reason, "brake": str(refused)}
-    return {}
+        return str(refused)
+    return ""
 
 
 def _read(

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
 LARGEST_SHARE = 0.25
 MOST_TIMES_THE_MEDIAN = 3
 DAYS_OF_THE_MEDIAN = 20
-# Three absent students of a kindergarten are three times its median of one, and no reason to stop.
+# Three absent students of a kindergarten are three times its median of one, or half of it, and no reason to stop.
 _FEWEST_ABSENT = 10
 
 
@@ -37,7 +37,10 @@ class SchoolMorning:
 
 @dataclass(frozen=True)
 class Facts:
-    """A file about to be acted on. `made_at`: when it was written; `last_made_at`: the last one applied for today."""
+    """A file about to be acted on. `made_at`: when it was written; `last_made_at`: the last one applied for today.
+
+    With `now` and `stale_after` a file that was written longer ago than that is stale as well.
+    """
 
     file: str
     today: date
@@ -45,6 +48,8 @@ class Facts:
     made_at: datetime
     last_made_at: datetime | None
     schools: tuple[SchoolMorning, ...]
+    now: datetime | None = None
+    stale_after: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,15 @@ def _of_the_file(facts: Facts) -> list[Brake]:
             f"{facts.last_made_at:%H:%M} UTC. Export it again, or approve the older one."
         )
         found.append(Brake(Reason.STALE, sentence))
+    elif facts.now is not None and facts.stale_after is not None:
+        age = facts.now - facts.made_at
+        if age > facts.stale_after:
+            limit = facts.stale_after // timedelta(minutes=1)
+            sentence = (
+                f"{facts.file} was written at {facts.made_at:%Y-%m-%d %H:%M} UTC, more than {limit} minutes ago; "
+                "somebody may have come since. Export it again, or approve the old one."
+            )
+            found.append(Brake(Reason.STALE, sentence))
     return found
 
 
@@ -104,7 +118,8 @@ def _of_a_school(facts: Facts, school: SchoolMorning) -> list[Brake]:
 def _too_many(school: SchoolMorning) -> Brake | None:
     """A substitute who took no attendance, or a closed school, looks like everyone absent."""
     way_out = "Ask the school whether attendance was taken, then approve or send a new file."
-    if school.absent > LARGEST_SHARE * school.enrolled:
+    a_handful = school.enrolled and school.absent < _FEWEST_ABSENT
+    if school.absent > LARGEST_SHARE * school.enrolled and not a_handful:
         share = f"{school.absent / school.enrolled:.0%}" if school.enrolled else "all"
         sentence = (
             f"{school.name} has {school.absent} of {school.enrolled} students absent ({share}); "

@@ -75,10 +75,23 @@ def read_columns(name: str, raw: bytes) -> ColumnMapping:
 
     Raises FileRefused, with what may stand there, for a file that is not one.
     """
+    return columns_of(name, columns_written(name, raw))
+
+
+def columns_written(name: str, raw: bytes) -> dict[str, Any]:
+    """What the TOML file says, as JSON can hold it. Raises FileRefused for a file that is not TOML."""
     try:
         written = tomllib.loads(raw.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as fault:
         raise FileRefused(f"{name} is not TOML ({fault}); nothing was changed") from None
+    for term in written.get("term", []) if isinstance(written.get("term"), list) else []:
+        if isinstance(term, dict):
+            term |= {key: value.isoformat() for key, value in term.items() if type(value) is date}
+    return written
+
+
+def columns_of(name: str, written: dict[str, Any]) -> ColumnMapping:
+    """The mapping that *written* says, as its TOML file would. Raises FileRefused."""
     _refuse_unknown(name, "the file", written, ("student", "guardian", "term", "school", "district"))
     terms = tuple(_term(name, one) for one in _tables(name, written, "term"))
     mapping = ColumnMapping(
@@ -162,8 +175,17 @@ def _text(name: str, where: str, value: Any) -> str:
     return " ".join(value.split())
 
 
+def _day(written: Any) -> Any:
+    try:
+        return date.fromisoformat(written) if isinstance(written, str) else written
+    except ValueError:
+        return None
+
+
 def _term(name: str, written: Any) -> Term:
-    first, last = (written.get("first"), written.get("last")) if isinstance(written, dict) else (None, None)
+    first, last = (
+        (_day(written.get("first")), _day(written.get("last"))) if isinstance(written, dict) else (None, None)
+    )
     # A TOML date is what is wanted; one with a time is a date to Python as well.
     if type(first) is not date or type(last) is not date or not 0 <= (last - first).days <= 400:
         raise FileRefused(

@@ -18,6 +18,14 @@ _BYTE_ORDER_MARKS = (
 )
 
 
+class NotUtf8(FileRefused):
+    """A person must say what the file is written in; `names` are some of it, read as Windows-1252."""
+
+    def __init__(self, said: str, names: list[str]) -> None:
+        super().__init__(said)
+        self.names = names
+
+
 def decode(
     name: str,
     raw: bytes,
@@ -64,10 +72,12 @@ def _other_text(
         reason = "the file is not UTF-8 and was read as Windows-1252; check the names with accents"
         problems.append(Problem(name, line, reason))
     elif not confirmed:
-        shown = ", ".join(names(text)) or "nothing with an accent in the columns we read"
-        raise FileRefused(
+        found = names(text)
+        shown = ", ".join(found) or "nothing with an accent in the columns we read"
+        raise NotUtf8(
             f"{name} line {line} is not UTF-8; as Windows-1252 its names are: {shown}; "
-            "if they are right, import again with --encoding windows-1252; nothing was changed"
+            "if they are right, import again with --encoding windows-1252; nothing was changed",
+            found,
         )
     return text
 

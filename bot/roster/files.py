@@ -53,6 +53,10 @@ class Row:
         at = self._where.get(column)
         return "" if at is None else self._cells[at]
 
+    def has(self, column: str) -> bool:
+        """Whether the file has this column at all."""
+        return column in self._where
+
     def listed(self, column: str) -> list[str]:
         """The values of a column that holds a list: "C1,C2" (OR-6)."""
         written = self[column]

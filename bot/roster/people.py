@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from bot.mail import is_address
 from bot.roster.files import Columns, Row
 from bot.roster.records import Guardian, Pair, Roster, Student, Written
 from bot.roster.report import Problem
@@ -21,6 +22,7 @@ USERS = Columns(
         "identifier",
         "sms",
         "phone",
+        "email",
         "agentSourcedIds",
         "grades",
         "preferredGivenName",
@@ -90,6 +92,7 @@ def read(
     """
     known = earlier or Earlier()
     reading = _Reading(roster, roles, enrollments, problems, known, FILE, set(roster.schools) | known.schools)
+    roster.says_emails = any(row.has("email") for row in rows[:1])
     users = _users(reading, rows)
     for sourced_id, row in users.items():
         theirs = _roles_of(reading, row)
@@ -207,9 +210,16 @@ def _add_student(reading: _Reading, row: Row, roles: list[Role], grades: Mapping
         family_name=row["familyName"],
         grade=grade,
         school=school,
+        enrolled_from=_first_day(reading.enrollments.get(sourced_id, ())),
     )
     if row["sms"]:
         roster.students_mobiles[sourced_id] = _written(row, {"sms": "mobile"})
+
+
+def _first_day(enrollments: Iterable[Enrollment]) -> date | None:
+    """The first day of the earliest enrollment, whichever school it was at; None when one has no beginning."""
+    first = min((one.begin for one in enrollments), default=date.min)
+    return first if first > date.min else None
 
 
 def _school_among(reading: _Reading, sourced_id: str, roles: list[Role], own: str) -> str | None:
@@ -231,8 +241,14 @@ def _add_guardian(reading: _Reading, row: Row, role: str) -> None:
         given_name=row["givenName"],
         family_name=row["familyName"],
         role=role,
+        email=_address(row["email"]),
     )
     reading.roster.written[sourced_id] = _written(row, {"sms": "mobile", "phone": "home"})
+
+
+def _address(written: str) -> str:
+    """One e-mail address; what is none is left out, for nobody is reached by it."""
+    return written if is_address(written) else ""
 
 
 def _written(row: Row, kinds: dict[str, str]) -> list[Written]:

@@ -35,6 +35,7 @@ class Student:
     family_name: str
     grade: str
     school: str  # its sourcedId
+    enrolled_from: date | None = None  # the first day of the earliest enrollment; None: nobody says
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Guardian:
     given_name: str
     family_name: str
     role: str
+    email: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class Roster:
     moved: dict[str, str] = field(default_factory=dict)
     schools_complete: bool = True
     schools_gone: set[str] = field(default_factory=set)
+    says_emails: bool = (
+        False  # whether it has a column for guardians' addresses; then an empty one is told as well
+    )
 
 
 @dataclass

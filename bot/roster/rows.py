@@ -58,7 +58,7 @@ def load(session: Session, first_day: date | None) -> Known:
     """Load everything by the school's ids; the calendar from *first_day* on (None: none of it)."""
     return Known(
         schools=_by_id(session, School, "name", "district", "zone", "morning_at"),
-        days=_days(session, first_day),
+        days=load_days(session, first_day),
         students=_students(session),
         guardians=_by_id(
             session,
@@ -67,6 +67,7 @@ def load(session: Session, first_day: date | None) -> Known:
             "family_name",
             "language",
             "language_chosen_by_family",
+            "email",
         ),
         links=_links(session),
         numbers=_numbers(session),
@@ -100,7 +101,8 @@ def _by_id(session: Session, table: type[School | Guardian], *columns: str) -> d
     return {row[0]: dict(zip(("active", *columns), row[1:], strict=True)) for row in rows}
 
 
-def _days(session: Session, first_day: date | None) -> dict[SchoolDay, Values]:
+def load_days(session: Session, first_day: date | None) -> dict[SchoolDay, Values]:
+    """The calendar from *first_day* on, as the files say; None: none of it."""
     if first_day is None:
         return {}
     rows = session.execute(
@@ -115,7 +117,15 @@ def _days(session: Session, first_day: date | None) -> dict[SchoolDay, Values]:
 
 
 def _students(session: Session) -> dict[str, Values]:
-    columns = ("active", "number", "given_name", "preferred_name", "family_name", "grade")
+    columns = (
+        "active",
+        "number",
+        "given_name",
+        "preferred_name",
+        "family_name",
+        "grade",
+        "enrolled_from",
+    )
     rows = session.execute(
         select(
             Student.sourced_id,
@@ -126,6 +136,7 @@ def _students(session: Session) -> dict[str, Values]:
             Student.preferred_name,
             Student.family_name,
             Student.grade,
+            Student.enrolled_from,
         ).join(School, School.id == Student.school_id)
     )
     return {row[0]: {"school": row[1], **dict(zip(columns, row[2:], strict=True))} for row in rows}
@@ -186,6 +197,21 @@ def write(session: Session, plan: Plan) -> dict[str, Change]:
         "guardians": plan.guardians.change,
         "guardianships": plan.links.change,
         "phones": Change(added=new_phones),
+        "guardian_phones": plan.numbers.change,
+    }
+
+
+def foreseen(session: Session, plan: Plan) -> dict[str, Change]:
+    """What `write` would say of this plan, without writing it."""
+    named = {number for _, number in plan.numbers.added}
+    new = named - set(session.scalars(select(Phone.number))) if named else named
+    return {
+        "schools": plan.schools.change,
+        "calendar_days": plan.days.change,
+        "students": plan.students.change,
+        "guardians": plan.guardians.change,
+        "guardianships": plan.links.change,
+        "phones": Change(added=len(new)),
         "guardian_phones": plan.numbers.change,
     }
 

@@ -19,6 +19,10 @@ from bot.roster.table import read_table
 _LISTS = (".csv", ".xlsx", ".xlsm", ".txt", ".tsv")
 
 
+class ColumnsUnknown(FileRefused):
+    """An office's own list whose columns nobody has explained yet; at the desk a person can point at them."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file as it came; one row of the imports table once it is applied. A folder has `parts`."""
@@ -27,6 +31,20 @@ class Source:
     name: str
     raw: bytes
     parts: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size(self) -> int:
+        return len(self.raw) + sum(len(raw) for _, raw in self.parts)
+
+    @property
+    def looks_like_a_list(self) -> bool:
+        """Whether an office may have written it: separated text, or a workbook."""
+        if not self.raw.startswith(b"PK"):
+            return True
+        try:
+            return "xl/workbook.xml" in unpack(self.name, self.raw, ())[0]
+        except FileRefused:
+            return False
 
     @classmethod
     def open(cls, kind: str, path: Path) -> "Source":
@@ -73,7 +91,7 @@ def read_roster(
     if columns and (not zipped or "xl/workbook.xml" in names):
         return read_table(source.name, source.raw, columns, problems, encoding)
     if "xl/workbook.xml" in names or (not zipped and source.name.casefold().endswith(_LISTS)):
-        raise FileRefused(
+        raise ColumnsUnknown(
             f"{source.name} is a list whose columns nobody has explained yet; "
             "give --columns with a file that does; nothing was changed"
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from bot.errors import PresenteError
@@ -12,7 +12,7 @@ from bot.language import Language
 from bot.roster import rows
 from bot.roster.compare import Difference, Values
 from bot.roster.report import Report, summary
-from bot.store.tables import Import, ImportChanges
+from bot.store.tables import FileState, Import, ImportChanges, SchoolFile
 
 # So many imports can be taken back, the newest first; older ones' changes are personal data without a use.
 _KEPT = 5
@@ -74,14 +74,22 @@ def keep(session: Session, import_id: int, changes: dict[str, Any]) -> None:
     session.execute(delete(ImportChanges).where(ImportChanges.import_id < oldest))
 
 
-def undo_import(session: Session, *, by: str, now: datetime) -> Report:
+def may_be_undone(session: Session) -> int | None:
+    """The newest roster import whose changes are kept, the only one that can be taken back now."""
+    return session.scalar(select(ImportChanges.import_id).order_by(ImportChanges.import_id.desc()).limit(1))
+
+
+def undo_import(session: Session, *, by: str, now: datetime, only: int | None = None) -> Report:
     """Take back the newest roster import that is left: every row as it was before.
 
     Whom it added becomes inactive, for what has happened with them since stays. A value that somebody
     has changed since stays as well, and so does a language that the family has chosen; consent is the
-    phone's and no import touches it (OR-12, OR-17). Raises NothingToUndo.
+    phone's and no import touches it (OR-12, OR-17). Raises NothingToUndo, also when *only*, the import
+    that somebody has seen, is not the newest any more.
     """
-    newest = session.scalar(select(ImportChanges.import_id).order_by(ImportChanges.import_id.desc()).limit(1))
+    newest = may_be_undone(session)
+    if only is not None and newest != only:
+        raise NothingToUndo("a newer roster has come since, or this one was taken back; nothing was changed")
     undone = session.get(Import, newest) if newest is not None else None
     if undone is None:
         raise NothingToUndo("no roster import is left that could be taken back; nothing was changed")
@@ -104,6 +112,11 @@ def undo_import(session: Session, *, by: str, now: datetime) -> Report:
     report = Report("undo", undone.file_name)
     report.changes = rows.write(session, plan)
     session.execute(delete(ImportChanges).where(ImportChanges.import_id == undone.id))
+    session.execute(
+        update(SchoolFile)
+        .where(SchoolFile.import_id == undone.id, SchoolFile.state == FileState.APPLIED)
+        .values(state=FileState.UNDONE, decided_at=now, decided_by=by)
+    )
     note = summary(report, 0, []) | {"undid": undone.id, "by": by}
     session.execute(
         insert(Import),
@@ -160,6 +173,8 @@ def _key(table: str, written: Any) -> Any:
 
 
 def _value(column: str, written: Any) -> Any:
+    if column == "enrolled_from" and written is not None:
+        return date.fromisoformat(written)
     if column == "morning_at":
         return time.fromisoformat(written)
     return Language(written) if column == "language" else written

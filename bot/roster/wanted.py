@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 
+from bot.measures import school_year
 from bot.roster.compare import Values, compare, refuse_mass_removal
 from bot.roster.numbers import FROM_CONTACTS, FROM_ROSTER
-from bot.roster.records import Closures, Contacts, Number, Pair, Roster
+from bot.roster.records import Closures, Contacts, Number, Pair, Roster, Student
 from bot.roster.rows import Known, Plan, SchoolDay
 
 # Beyond these shares of the active rows a removal needs a person's word (OR-5). Links, numbers and
@@ -55,7 +56,10 @@ def make_plan(files: Files, known: Known, *, contacts_decide: bool) -> Plan:
         students=compare(
             known.students,
             {sourced_id: {"school": school} for sourced_id, school in roster.moved.items()}
-            | {sourced_id: vars(student) for sourced_id, student in roster.students.items()},
+            | {
+                sourced_id: _student(student, known.students.get(sourced_id))
+                for sourced_id, student in roster.students.items()
+            },
             stays=stays,
         ),
         guardians=compare(known.guardians, _guardians(files, known), stays=stays),
@@ -85,6 +89,23 @@ def teaching_days(roster: Roster) -> set[date]:
     return {day for term in roster.terms for day in term.weekdays()}
 
 
+def _student(student: Student, row: Values | None) -> Values:
+    """A file that does not say since when somebody is enrolled takes nothing back.
+
+    Who has changed school within a year was enrolled before: the new school's first day is not theirs.
+    """
+    values = dict(vars(student))
+    first, before = student.enrolled_from, row["enrolled_from"] if row else None
+    if row is None or before is None:
+        if row is not None and first is None:
+            del values["enrolled_from"]
+        return values
+    moved = row["school"] != student.school and first is not None and before < first
+    if first is None or (moved and school_year(before) == school_year(first)):
+        del values["enrolled_from"]
+    return values
+
+
 def _schools(files: Files) -> dict[str, Values]:
     same = {"zone": files.zone, "morning_at": files.morning_at}
     return {sourced_id: vars(school) | same for sourced_id, school in files.roster.schools.items()}
@@ -112,6 +133,8 @@ def _guardians(files: Files, known: Known) -> dict[str, Values]:
     wanted: dict[str, Values] = {}
     for sourced_id, guardian in files.roster.guardians.items():
         values: Values = {"given_name": guardian.given_name, "family_name": guardian.family_name}
+        if guardian.email or files.roster.says_emails:
+            values["email"] = guardian.email
         row = known.guardians.get(sourced_id)
         if sourced_id in said and not (row and row["language_chosen_by_family"]):
             values["language"] = said[sourced_id]

@@ -1,8 +1,6 @@
 """One family as a staff member sees it: who they are, who waits for whom, and all that happened."""
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,11 +8,8 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from bot.language import Language
+from bot.staff import StaffMember
 from bot.store.tables import (
-    AuditLine,
-    BarrierFound,
-    ConsentEvent,
-    ContactMade,
     Conversation,
     ConversationStudent,
     Guardian,
@@ -22,36 +17,22 @@ from bot.store.tables import (
     Handoff,
     HandoffState,
     InboundText,
-    OutboundText,
     Phone,
-    Picture,
     School,
     Staff,
     Student,
 )
-from bot.timeline.entries import (
-    BarrierShown,
-    Called,
-    ConsentChanged,
-    Entry,
-    FamilyWrote,
-    HandedOff,
-    Resolved,
-    Returned,
-    Taken,
-    WeWrote,
-    in_order,
-)
-from bot.vocabulary import Barrier, Owner, Purpose, Queue, Urgency
-
-# Of the audit log, what belongs into a family's story; the rest has rows of its own.
-_TOLD_BY_AUDIT: Mapping[str, type[Taken | Returned]] = {"take": Taken, "return_to_bot": Returned}
+from bot.timeline import cursor, story
+from bot.timeline.entries import Entry, in_order
+from bot.vocabulary import Owner, Queue, Urgency
 
 
 @dataclass(frozen=True)
 class StudentAbout:
     name: str
     grade: str
+    id: int = 0
+    first_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,17 +50,20 @@ class Waits:
 
 @dataclass(frozen=True)
 class Family:
-    """One conversation with its family, and beside it everything that ever happened with them.
+    """One conversation with its family, and beside it what happened with them, oldest first.
 
     `guardian` and `school` are empty for a number nobody knows, `zone` with them. `entries` are of
-    every conversation with this guardian on this phone that the reader may see.
+    every conversation with this guardian on this phone that the reader may see, from `since` on (None:
+    from the beginning). `version` changes whenever the newest part of the page would.
     """
 
     conversation_id: int
     newest_id: int
+    guardian_id: int | None
     guardian: str
     relation: str
     students: tuple[StudentAbout, ...]
+    household: tuple[int, ...]
     school: str
     zone: str
     language: Language
@@ -91,48 +75,82 @@ class Family:
     staff_name: str
     waits: Waits | None
     entries: tuple[Entry, ...]
-
-    @property
-    def version(self) -> str:
-        """Changes whenever anything that a reader would see has changed."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+    since: datetime | None
+    version: str
 
 
-def family(session: Session, conversation_id: int, schools: Collection[int]) -> Family | None:
-    """The family of a conversation, as someone of these *schools* may see it; None when they may not."""
-    talk = session.scalar(_seen_by(schools).where(Conversation.id == conversation_id))
-    if talk is None:
+def family(
+    session: Session,
+    conversation_id: int,
+    schools: Collection[int],
+    *,
+    reader: StaffMember | None = None,
+    before: datetime | None = None,
+    since: datetime | None = None,
+) -> Family | None:
+    """The family of a conversation, as someone of these *schools* may see it; None when they may not.
+
+    The newest part of its story, the part *before* an instant, or all of it *since* one. Without a
+    *reader* the parts that only some may read are left out.
+    """
+    found = _whose(session, conversation_id, schools)
+    if found is None:
         return None
-    talks = session.scalars(
-        _seen_by(schools)
-        .where(
-            Conversation.phone_id == talk.phone_id,
-            Conversation.guardian_id.is_not_distinct_from(talk.guardian_id),
-        )
-        .order_by(Conversation.opened_at, Conversation.id)
-    ).all()
-    phone = session.get_one(Phone, talk.phone_id)
+    talk, theirs = found
     school = session.get(School, talk.school_id) if talk.school_id else None
     guardian = session.get(Guardian, talk.guardian_id) if talk.guardian_id else None
-    names = dict(session.execute(select(Staff.id, Staff.name)).all())
+    names = {id_: name for id_, name in session.execute(select(Staff.id, Staff.name))}
+    seen = story.window(session, theirs, before=before, since=since)
     return Family(
         conversation_id=talk.id,
-        newest_id=talks[-1].id,
+        newest_id=theirs.talks[-1],
+        guardian_id=talk.guardian_id,
         guardian=f"{guardian.given_name} {guardian.family_name}" if guardian else "",
         relation=_relation(session, talk),
         students=_students(session, talk.id),
+        household=tuple(theirs.students),
         school=school.name if school else "",
         zone=school.zone if school else "",
         language=talk.language,
-        phone=f"…{phone.number[-4:]}",
+        phone=f"…{theirs.number[-4:]}",
         day=talk.day,
         opened_at=talk.opened_at,
         owner=talk.owner,
         staff_id=talk.staff_id,
         staff_name=names.get(talk.staff_id or 0, ""),
         waits=_waits(session, talk.id, names),
-        entries=in_order(_entries(session, [each.id for each in talks], phone, names)),
+        entries=in_order(story.entries(session, theirs, seen, names, reader)),
+        since=seen.since,
+        version=cursor.mark(session, theirs, talk.id),
     )
+
+
+def version(session: Session, conversation_id: int, schools: Collection[int]) -> str | None:
+    """The family's `version` alone: what a page asks every few seconds."""
+    found = _whose(session, conversation_id, schools)
+    return cursor.mark(session, found[1], conversation_id) if found else None
+
+
+def title(session: Session, conversation_id: int) -> str:
+    """How a page names this family: the guardian, or the end of a number nobody knows."""
+    talk = session.get_one(Conversation, conversation_id)
+    guardian = session.get(Guardian, talk.guardian_id) if talk.guardian_id else None
+    if guardian is not None:
+        return f"{guardian.given_name} {guardian.family_name}"
+    return f"Number …{session.get_one(Phone, talk.phone_id).number[-4:]}"
+
+
+def heard(
+    session: Session, conversation_id: int, text_id: int, schools: Collection[int]
+) -> tuple[str, Language | None] | None:
+    """The words of one text of this family, and their language; None when they are not there to be read."""
+    found = _whose(session, conversation_id, schools)
+    if found is None:
+        return None
+    text = session.get(InboundText, text_id)
+    if text is None or not (text.conversation_id in found[1].talks or text.sender == found[1].number):
+        return None
+    return text.words, text.language
 
 
 def may_open(session: Session, conversation_id: int, schools: Collection[int]) -> bool:
@@ -147,6 +165,42 @@ def _seen_by(schools: Collection[int]) -> Select[Conversation]:
     )
 
 
+def _whose(
+    session: Session, conversation_id: int, schools: Collection[int]
+) -> tuple[Conversation, story.Whose] | None:
+    """The conversation, and whose story it is part of."""
+    talk = session.scalar(_seen_by(schools).where(Conversation.id == conversation_id))
+    if talk is None:
+        return None
+    talks = session.scalars(
+        _seen_by(schools)
+        .with_only_columns(Conversation.id)
+        .where(
+            Conversation.phone_id == talk.phone_id,
+            Conversation.guardian_id.is_not_distinct_from(talk.guardian_id),
+        )
+        .order_by(Conversation.opened_at, Conversation.id)
+    ).all()
+    number = session.get_one(Phone, talk.phone_id).number
+    return talk, story.Whose(talks, talk.phone_id, number, _household(session, talk, schools))
+
+
+def _household(session: Session, talk: Conversation, schools: Collection[int]) -> Sequence[int]:
+    """The students of this talk, and the others of its guardian, at these schools."""
+    theirs = select(ConversationStudent.student_id).where(ConversationStudent.conversation_id == talk.id)
+    wards = select(Guardianship.student_id).where(
+        Guardianship.guardian_id == talk.guardian_id, Guardianship.active
+    )
+    return session.scalars(
+        select(Student.id)
+        .where(
+            Student.school_id.in_(schools),
+            or_(Student.id.in_(theirs), Student.id.in_(wards) & Student.active),
+        )
+        .order_by(Student.id)
+    ).all()
+
+
 # --- who they are ----------------------------------------------------------------------------------------
 
 
@@ -157,7 +211,10 @@ def _students(session: Session, conversation_id: int) -> tuple[StudentAbout, ...
         .where(ConversationStudent.conversation_id == conversation_id)
         .order_by(Student.given_name, Student.id)
     )
-    return tuple(StudentAbout(f"{each.first_name} {each.family_name}", each.grade) for each in found)
+    return tuple(
+        StudentAbout(f"{each.first_name} {each.family_name}", each.grade, each.id, each.first_name)
+        for each in found
+    )
 
 
 def _relation(session: Session, talk: Conversation) -> str:
@@ -193,107 +250,3 @@ def _waits(session: Session, conversation_id: int, names: Mapping[int, str]) -> 
         waiting_since=found.waiting_since,
         due_at=found.due_at,
     )
-
-
-# --- what happened ---------------------------------------------------------------------------------------
-
-
-def _entries(
-    session: Session, talks: Sequence[int], phone: Phone, names: Mapping[int, str]
-) -> Iterator[Entry]:
-    yield from _texts_from_them(session, talks, phone)
-    yield from _texts_to_them(session, talks, names)
-    yield from _barriers(session, talks)
-    yield from _desk_work(session, talks, names)
-    for event in session.scalars(select(ConsentEvent).where(ConsentEvent.phone_id == phone.id)):
-        if event.purpose != Purpose.REMINDER:  # muted with its check-in, and told with it
-            yield ConsentChanged(event.at, event.kind, event.source, event.words if event.staff_id else "")
-
-
-def _texts_from_them(session: Session, talks: Sequence[int], phone: Phone) -> Iterator[FamilyWrote]:
-    kept = _pictures(session, talks)
-    just_arrived = InboundText.conversation_id.is_(None) & (InboundText.sender == phone.number)
-    for text in session.scalars(
-        select(InboundText)
-        .where(or_(InboundText.conversation_id.in_(talks), just_arrived))
-        .order_by(InboundText.id)
-    ):
-        yield FamilyWrote(
-            at=text.received_at,
-            words=text.words,
-            language=text.language,
-            pictures=text.media_count,
-            understood=text.handled_at is not None,
-            channel=text.channel,
-            kept=kept[text.id],
-        )
-
-
-def _pictures(session: Session, talks: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
-    """The pictures of each inbound text; their content stays where it is."""
-    kept: dict[int, tuple[int, ...]] = defaultdict(tuple)
-    for text, picture in session.execute(
-        select(Picture.inbound_text_id, Picture.id)
-        .join(InboundText, InboundText.id == Picture.inbound_text_id)
-        .where(InboundText.conversation_id.in_(talks))
-        .order_by(Picture.id)
-    ):
-        kept[text] += (picture,)
-    return kept
-
-
-def _texts_to_them(session: Session, talks: Sequence[int], names: Mapping[int, str]) -> Iterator[WeWrote]:
-    for text in session.scalars(
-        select(OutboundText).where(OutboundText.conversation_id.in_(talks)).order_by(OutboundText.id)
-    ):
-        yield WeWrote(
-            at=text.sent_at or text.queued_at,
-            body=text.body,
-            english=text.english,
-            language=text.language,
-            by=names.get(text.staff_id or 0, ""),
-            state=text.state,
-            delivery=text.delivery,
-            why_not=text.why_not,
-            error_code=text.error_code,
-            channel=text.channel,
-        )
-
-
-def _barriers(session: Session, talks: Sequence[int]) -> Iterator[BarrierShown]:
-    """One entry for a barrier that was heard once for several students of a household."""
-    shown: dict[tuple[datetime, Barrier, str], list[str]] = {}
-    for found, student in session.execute(
-        select(BarrierFound, Student)
-        .join(Student, Student.id == BarrierFound.student_id)
-        .where(BarrierFound.conversation_id.in_(talks))
-        .order_by(BarrierFound.id)
-    ):
-        shown.setdefault((found.opened_at, found.code, found.words), []).append(student.first_name)
-    for (at, code, words), students in shown.items():
-        yield BarrierShown(at, code, words, tuple(students))
-
-
-def _desk_work(session: Session, talks: Sequence[int], names: Mapping[int, str]) -> Iterator[Entry]:
-    for handoff in session.scalars(
-        select(Handoff).where(Handoff.conversation_id.in_(talks)).order_by(Handoff.id)
-    ):
-        yield HandedOff(handoff.opened_at, handoff.queue, handoff.urgency, handoff.why)
-        if handoff.resolved_at:
-            yield Resolved(handoff.resolved_at, names.get(handoff.resolved_by or 0, ""), handoff.resolution)
-    for call in session.scalars(
-        select(ContactMade).where(ContactMade.conversation_id.in_(talks)).order_by(ContactMade.id)
-    ):
-        yield Called(call.at, names.get(call.staff_id, ""), call.outcome, call.note)
-    had_it = ""
-    for line in session.scalars(
-        select(AuditLine)
-        .where(AuditLine.conversation_id.in_(talks), AuditLine.act.in_([*_TOLD_BY_AUDIT, "resolve"]))
-        .order_by(AuditLine.id)
-    ):
-        by = names.get(line.staff_id, "")
-        if line.act == "take" and by == had_it:
-            continue  # taken twice, by a second click or by the next reply
-        had_it = by if line.act == "take" else ""
-        if line.act in _TOLD_BY_AUDIT:
-            yield _TOLD_BY_AUDIT[line.act](line.at, by)

@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.language import Language
 from bot.understanding.features import language_features
 from bot.understanding.linear import Linear
-from bot.understanding.text import Word
+from bot.understanding.text import Word, words_of
 
 _SCRIPTS = (
     (Language.ARABIC, "\u0600", "\u06ff"),
@@ -25,6 +25,10 @@ _EVERYWHERE = frozenset(
 )
 
 _SURE_ENOUGH = 0.55
+
+# A name and a greeting are no evidence of the language somebody writes in; a page of words adds none.
+_WORDS_THAT_TELL = 3
+_LONGEST = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,15 @@ class Identifier:
         telling = [word for word in words if word.form.isalpha() or "'" in word.form]
         evidence = any(word.form not in _EVERYWHERE for word in telling)
         return Guess(tuple(ranked), evidence)
+
+
+def written_in(identifier: Identifier, words: str, expected: Language) -> Language | None:
+    """The language somebody at the desk writes in; None where the words say too little.
+
+    *expected* has the benefit of the doubt.
+    """
+    found = words_of(words[:_LONGEST])
+    return identifier.guess(found, expected).language if len(found) >= _WORDS_THAT_TELL else None
 
 
 def by_script(words: list[Word]) -> Language | None:

@@ -1,9 +1,13 @@
 """The web: the provider's two webhooks, the staff's desk, the family's chat page, the simulated phones."""
 
+from typing import Any
+
 from flask import Flask
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, Map
 
-from bot.web import chat, desk, errors, guard, headers, phones, sign_in, watched, webhooks
+from bot.web import chat, desk, errors, guard, headers, phones, push, sign_in, watched, webhooks
+from bot.web.desk import imports, replying
 from bot.web.parts import Parts
 
 __all__ = ["Parts", "create_app"]
@@ -12,11 +16,19 @@ __all__ = ["Parts", "create_app"]
 _LARGEST_BODY = 64 * 1024
 
 
+class _Id(IntegerConverter):
+    """A number in an address that the databases can hold; a larger one is nobody's, and no mistake of ours."""
+
+    def __init__(self, within: Map, *given: Any, **more: Any) -> None:
+        super().__init__(within, *given, **{"max": 2**31 - 1, **more})
+
+
 def create_app(parts: Parts) -> Flask:
     """Build the pages. Every one needs a signed-in staff member unless guard.py names it as open."""
     if not parts.secret_key:
         raise ValueError("the desk needs a secret key to sign its cookies; set PRESENTE_SECRET_KEY")
     app = Flask(__name__)
+    app.url_map.converters["int"] = _Id
     app.config.update(
         SECRET_KEY=parts.secret_key,
         MAX_CONTENT_LENGTH=_LARGEST_BODY,
@@ -31,12 +43,17 @@ def create_app(parts: Parts) -> Flask:
     headers.install(app, https=parts.public_url.startswith("https://"))
     # Before the CSRF check: a form sent after the session ended leads to the sign-in page, not to an error.
     guard.install(app, parts)
+    imports.allow_large_files(app)
+    replying.allow_long_drafts(app)
     csrf = CSRFProtect(app)
     errors.install(app, parts.script.texts)
 
     from_families = chat.pages(parts)
     csrf.exempt(from_families)  # the unguessable address is the token, so that no cookie is needed
     app.register_blueprint(from_families)
+    from_systems = push.pages(parts)
+    csrf.exempt(from_systems)  # a token in a header, which no other site's form can send
+    app.register_blueprint(from_systems)
     app.register_blueprint(watched.pages(parts))
     app.register_blueprint(sign_in.pages(parts))
     app.register_blueprint(desk.pages(parts))

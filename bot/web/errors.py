@@ -22,7 +22,13 @@ _SAID = {
         "The family may belong to a school that is not yours, or the address is not complete.",
     ),
     405: ("This address only takes what a form sends", "Go back to the queue and start from there."),
-    413: ("That was too long", "Nothing was changed. Shorten it and send it again."),
+    413: (
+        "That was too long",
+        (
+            "Nothing was changed. Your browser still has it: go back, shorten it and send it again. "
+            "A text may have 1,600 characters, a note 20,000."
+        ),
+    ),
 }
 _FORM_TOO_OLD = (
     "This form is no longer valid",

@@ -1,13 +1,23 @@
 """What the web pages are built from; app.py makes it once and hands it down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from decimal import Decimal
 from pathlib import Path
 
 from bot.advance import Script
 from bot.clock import Clock
+from bot.conversation.replies import Reply
+from bot.language import Language
+from bot.roster.incoming import Office
+from bot.staff import District
 from bot.store.session import Database
+from bot.translation import Translator
+
+
+def _nobody_knows(_words: str, _expected: Language) -> Language | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,12 @@ class Parts:
     `spool` is the folder that keeps the provider's posts while the database cannot. `metrics_token` is
     what whoever watches the program must show; without one only this machine may look. `migration` is
     the one the program is written for; with "" the database's own is not compared with it.
+
+    `proxies` is how many stand in front and may be believed about where a request came from; `district` is
+    the district's own sign-in, if it has one; with `second_factor_required` a password alone opens nothing.
+
+    `replies` are what staff may choose from; `language_of` guesses the language of words, given
+    the one they are expected in; `translator` is the district's own server, if it runs one; `segment_price` is in dollars.
     """
 
     database: Database
@@ -34,6 +50,14 @@ class Parts:
     spool: Path | None = None
     metrics_token: str = ""
     migration: str = ""
+    office: Office = field(default_factory=lambda: Office("America/New_York", time(9, 30)))
+    proxies: int = 0
+    second_factor_required: bool = False
+    district: District | None = None
+    replies: tuple[Reply, ...] = ()
+    language_of: Callable[[str, Language], Language | None] = _nobody_knows
+    translator: Translator | None = None
+    segment_price: Decimal | None = None
 
     @property
     def now(self) -> datetime:

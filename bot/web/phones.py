@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from bot import arrivals, chat, staff
 from bot.clock import school_day
 from bot.language import Language
+from bot.store.tables import WayIn
 from bot.timeline.phones import Bubble, PhoneOnPage, last_morning, number_of, phones, thread
 from bot.web import guard, times
 from bot.web.parts import Parts
@@ -111,7 +112,7 @@ def pages(parts: Parts) -> Blueprint:
             specialist = staff.first_specialist(session)
             if specialist is None:
                 abort(404)
-            token = staff.open_session(session, specialist.id, now=parts.now)
+            token = staff.open_session(session, specialist.id, now=parts.now, way=WayIn.DEMO)
         guard.enter_from_the_phones(token)
         return redirect(url_for("desk.queue"), 303)
 

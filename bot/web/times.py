@@ -36,6 +36,19 @@ def lasted(length: timedelta) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
+def worked(length: timedelta) -> str:
+    """How much of the office's time that is: never in days, which are a person's and not an office's."""
+    hours, minutes = divmod(int(length.total_seconds() // 60), 60)
+    if not hours:
+        return f"{minutes} min of office time"
+    return f"{hours} h {minutes} min of office time" if minutes else f"{hours} h of office time"
+
+
 def day_said(day: date) -> str:
     """A school day in full: "Friday, October 22, 2021"."""
     return f"{day:%A}, {day:%B} {day.day}, {day.year}"
+
+
+def short_day(day: date) -> str:
+    """A day in a table: "Fri Oct 22"."""
+    return f"{day:%a} {day:%b} {day.day}"

@@ -445,8 +445,8 @@ def what_became(database: Database) -> dict[int, Became]:
             found[talk.phone_id].talks.append((state, talk.owner.value, talk.language.value))
         for text in session.scalars(select(OutboundText).order_by(OutboundText.id)):
             found[text.phone_id].said.append((text.purpose.value, text.key, text.language.value))
-        for barrier in session.scalars(select(BarrierFound)):
-            found[talks[barrier.conversation_id]].barriers[barrier.code.value] += 1
+        for barrier in session.scalars(select(BarrierFound).where(BarrierFound.conversation_id.is_not(None))):
+            found[talks[barrier.conversation_id or 0]].barriers[barrier.code.value] += 1
         for handoff in session.scalars(select(Handoff)):
             found[talks[handoff.conversation_id]].handoffs[handoff.queue.value, handoff.why] += 1
         for event in session.scalars(select(ConsentEvent)):

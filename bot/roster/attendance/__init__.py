@@ -1,6 +1,23 @@
 """Attendance files as school systems write them: opened, mapped to one form, checked, applied whole."""
 
-from bot.roster.attendance.applying import import_attendance
-from bot.roster.attendance.mapping import Mapping, known, ready
+from bot.roster.attendance.applying import (
+    Prepared,
+    apply_attendance,
+    import_attendance,
+    prepare_attendance,
+)
+from bot.roster.attendance.choosing import NoMappingFits
+from bot.roster.attendance.mapping import Mapping, Saved, known, pointed, ready
 
-__all__ = ["Mapping", "import_attendance", "known", "ready"]
+__all__ = [
+    "Mapping",
+    "NoMappingFits",
+    "Prepared",
+    "Saved",
+    "apply_attendance",
+    "import_attendance",
+    "known",
+    "pointed",
+    "prepare_attendance",
+    "ready",
+]

@@ -1,6 +1,7 @@
 """The one place that writes marks: the newest file's word kept, what it replaced kept as history."""
 
 import hashlib
+import json
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from bot.clock import school_day
 from bot.ledger import absence_withdrawn
+from bot.reports import kept
 from bot.roster.attendance.choosing import named, open_sheet
-from bot.roster.attendance.mapping import Mapping, known
+from bot.roster.attendance.mapping import Mapping, Saved, known
 from bot.roster.attendance.marks import Held, Mark
 from bot.roster.attendance.reading import read
 from bot.roster.files import open_file
 from bot.roster.report import Change, Problem, Report, summary
+from bot.roster.sources import Source
 from bot.store.tables import AttendanceMark, CalendarDay, Excuse, Import, MarkStatus, School, Student
 
 # A student's id and a day.
@@ -96,38 +99,118 @@ class _Reading:
         return self.mapping.columns[name][0]
 
 
+@dataclass
+class Prepared:
+    """A file of marks that was read against the database; not a mark of it is written."""
+
+    report: Report
+    sha256: str
+    reading: _Reading
+    unmapped: dict[tuple[str, str], int]
+    known_marks: dict[StudentDay, tuple[int, _Mark]]
+    differing: dict[StudentDay, _Mark]
+    gone: list[StudentDay]
+
+    @property
+    def digest(self) -> str:
+        """What it would change, as a fingerprint: the same one later means that the base is the same."""
+        written = [*sorted((key, vars(mark)) for key, mark in self.differing.items()), sorted(self.gone)]
+        return hashlib.sha256(json.dumps(written, default=str).encode()).hexdigest()
+
+    @property
+    def mapping(self) -> Mapping:
+        return self.reading.mapping
+
+    @property
+    def days(self) -> set[date]:
+        """The days that the file speaks of."""
+        return self.reading.covered_days
+
+    @property
+    def schools(self) -> set[int]:
+        """The schools that the file speaks of."""
+        return self.reading.covered_schools
+
+    @property
+    def today(self) -> dict[int, date]:
+        """Each school's today."""
+        return self.reading.today
+
+    def teaches(self, school: int, day: date) -> bool:
+        return day in self.reading.school_days.get(school, ())
+
+    def absent(self) -> dict[int, int]:
+        """How many students of each school are absent on its own today, as this file has it."""
+        counted: dict[int, int] = {}
+        for (_, day), mark in self.reading.marks.items():
+            if not mark.came and day == self.reading.today.get(mark.school_id):
+                counted[mark.school_id] = counted.get(mark.school_id, 0) + 1
+        return counted
+
+
 def import_attendance(
     session: Session,
-    file: Path,
+    file: Path | Source,
     *,
     through: date | None,
     now: datetime,
     mapping: str = "",
     mappings: Path | None = None,
+    saved: Saved | None = None,
 ) -> Report:
     """Make this file's marks the current ones, for each school and day that it speaks of.
 
     Who had a mark there and has no row any more was present, unless the mapping says that every student
     has a row. Later days than *through* are left alone. *mapping* is a name or a file's path; without it
-    the one that fits is found, among the ready ones and those of the folder *mappings*. Everything is
-    read before the first row is written: a FileRefused has changed nothing.
+    the one that fits is found, among the ready ones, those of the folder *mappings* and the *saved* ones.
+    Everything is read before the first row is written: a FileRefused has changed nothing.
     """
-    raw = open_file(file)
-    problems: list[Problem] = []
-    chosen, sheet = open_sheet(
-        file.name, raw, named(mapping, mappings) if mapping else None, known(mappings), problems
+    prepared = prepare_attendance(
+        session, file, through=through, now=now, mapping=mapping, mappings=mappings, saved=saved
     )
-    marks = read(file.name, sheet, chosen, problems)
+    apply_attendance(session, prepared, now=now)
+    return prepared.report
+
+
+def prepare_attendance(
+    session: Session,
+    file: Path | Source,
+    *,
+    through: date | None,
+    now: datetime,
+    mapping: str = "",
+    mappings: Path | None = None,
+    saved: Saved | None = None,
+) -> Prepared:
+    """Read and compare, as `import_attendance` does; the report says what would change."""
+    source = file if isinstance(file, Source) else Source("attendance", file.name, open_file(file))
+    problems: list[Problem] = []
+    saved = saved or Saved()
+    candidates = saved.with_codes(known(mappings, saved.own))
+    asked = None
+    if mapping:
+        asked = saved.with_codes([named(mapping, candidates)])[0]
+    chosen, sheet = open_sheet(source.name, source.raw, asked, candidates, problems, saved.headers)
+    marks = read(source.name, sheet, chosen, problems)
     session.flush()
-    reading = _begin(session, file.name, chosen, problems, through, now)
+    reading = _begin(session, source.name, chosen, problems, through, now)
     for row in marks.rows:
         _read_row(reading, row)
     _hold(reading)
-    report = Report("attendance", file.name, marks.rows_read, problems=problems)
+    report = Report("attendance", source.name, marks.rows_read, problems=problems)
     report.figures = {f"rows read by mapping {chosen.name}": marks.rows_read}
     report.figures |= _figures(reading, marks.skipped)
-    _apply(session, reading, report, hashlib.sha256(raw).hexdigest(), now)
-    return report
+    known_marks = _current(session, reading)
+    gone = _gone(reading, known_marks) if chosen.exceptions else []
+    # Being present is only worth a row where it corrects one: a day of 18,000 has few of those.
+    differing = {
+        key: mark
+        for key, mark in reading.marks.items()
+        if (known_marks[key][1] != mark if key in known_marks else mark.status is not MarkStatus.PRESENT)
+    }
+    replaced = sum(key in known_marks for key in differing)
+    report.changes = {"attendance_marks": Change(len(differing) - replaced, replaced, len(gone))}
+    return Prepared(report, source.sha256, reading, marks.unmapped, known_marks, differing, gone)
 
 
 def _begin(
@@ -322,34 +405,29 @@ def _note_no_school_day(reading: _Reading, row: Mark, school: int, day: date) ->
 # --- all rows ----------------------------------------------------------------------------------------------
 
 
-def _apply(session: Session, reading: _Reading, report: Report, sha256: str, now: datetime) -> None:
-    """Replace the marks that differ, withdraw those without a row, and tell the ledger (promise 8)."""
-    known_marks = _current(session, reading)
-    gone = _gone(reading, known_marks) if reading.mapping.exceptions else []
-    # Being present is only worth a row where it corrects one: a day of 18,000 has few of those.
-    differing = {
-        key: mark
-        for key, mark in reading.marks.items()
-        if (known_marks[key][1] != mark if key in known_marks else mark.status is not MarkStatus.PRESENT)
-    }
-    replaced = [key for key in differing if key in known_marks]
-    report.changes = {
-        "attendance_marks": Change(len(differing) - len(replaced), len(replaced), len(gone)),
-    }
+def apply_attendance(session: Session, prepared: Prepared, *, now: datetime) -> int | None:
+    """Replace the marks that differ, withdraw those without a row, and tell the ledger (promise 8).
+
+    In the transaction that prepared it; returns the import's id, None when nothing changed.
+    """
+    report, reading, known_marks = prepared.report, prepared.reading, prepared.known_marks
     if report.changed_nothing:
-        return
-    import_id = _note_import(session, report, sha256, reading.mapping.name, now)
-    _supersede(session, [known_marks[key][0] for key in (*replaced, *gone)], now)
-    _insert(session, differing, import_id, now)
+        return None
+    replaced = [key for key in prepared.differing if key in known_marks]
+    import_id = _note_import(session, report, prepared.sha256, reading.mapping.name, now)
+    _supersede(session, [known_marks[key][0] for key in (*replaced, *prepared.gone)], now)
+    _insert(session, prepared.differing, import_id, now)
     session.expire_all()
     withdrawn = [
         key
-        for key in (*replaced, *gone)
+        for key in (*replaced, *prepared.gone)
         if not known_marks[key][1].came and (key not in reading.marks or reading.marks[key].came)
     ]
     if withdrawn:
         absence_withdrawn(session, sorted(withdrawn), now)
         report.figures["absences withdrawn"] = len(withdrawn)
+    kept.refresh(session, now, reading.covered_schools)
+    return import_id
 
 
 def _gone(reading: _Reading, known_marks: AnyMapping[StudentDay, tuple[int, _Mark]]) -> list[StudentDay]:

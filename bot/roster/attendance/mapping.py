@@ -5,8 +5,9 @@ The ready ones are bot/roster/mappings/*.toml; README.md there explains every ke
 
 import re
 import tomllib
+from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import cache
@@ -129,10 +130,57 @@ def ready() -> tuple[Mapping, ...]:
     return tuple(load(path) for path in sorted(READY.glob("*.toml")))
 
 
-def known(folder: Path | None) -> tuple[Mapping, ...]:
-    """The ready mappings and the district's own; an own one of the same name takes the ready one's place."""
+@dataclass(frozen=True)
+class Saved:
+    """What somebody has pointed out at the desk: mappings of their own, and what more codes mean.
+
+    `headers`: the columns of the file that a mapping was made for; one with exactly these is read by it.
+    `codes`: for a mapping's name what its code, state and excuse columns may say as well.
+    """
+
+    own: tuple[Mapping, ...] = ()
+    headers: AnyMapping[str, tuple[str, ...]] = field(default_factory=dict)
+    codes: AnyMapping[str, AnyMapping[str, AnyMapping[str, str]]] = field(default_factory=dict)
+
+    def with_codes(self, mappings: Iterable[Mapping]) -> tuple[Mapping, ...]:
+        """The mappings, each with the codes that were added to it."""
+        return tuple(_with_codes(some, self.codes.get(some.name, {})) for some in mappings)
+
+
+def _with_codes(mapping: Mapping, added: AnyMapping[str, AnyMapping[str, str]]) -> Mapping:
+    if not added:
+        return mapping
+    codes = _codes(dict(added.get("code", {})))
+    return replace(
+        mapping,
+        codes={**mapping.codes, **codes},
+        # A school's own list for some days is no reason to ask for the same code twice.
+        codes_at=tuple(replace(some, codes={**codes, **some.codes}) for some in mapping.codes_at),
+        states={
+            **mapping.states,
+            **{said: MarkStatus(means) for said, means in added.get("state", {}).items()},
+        },
+        excuses={
+            **mapping.excuses,
+            **{said: Excuse(means) for said, means in added.get("excuse", {}).items()},
+        },
+    )
+
+
+def known(folder: Path | None, saved: Iterable[Mapping] = ()) -> tuple[Mapping, ...]:
+    """The ready mappings, the saved ones and the folder's; of one name the folder's, else the saved one, counts."""
     own = {path.stem: load(path) for path in sorted(folder.glob("*.toml"))} if folder else {}
-    return tuple(({mapping.name: mapping for mapping in ready()} | own).values())
+    ours = {mapping.name: mapping for mapping in (*ready(), *saved)}
+    return tuple((ours | own).values())
+
+
+def pointed(name: str, written: dict[str, Any]) -> Mapping:
+    """The mapping that was saved as *written*; its codes may be added later. Raises FileRefused."""
+    try:
+        return _mapping(name, written, codes_later=True)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        said = f"{fault.args[0]} is missing" if isinstance(fault, KeyError) else str(fault)
+        raise FileRefused(f"mapping {name}: {said}; correct it; nothing was changed") from None
 
 
 def load(path: Path) -> Mapping:
@@ -150,7 +198,7 @@ def load(path: Path) -> Mapping:
         raise FileRefused(f"mapping {path.name}: {said}; correct it; nothing was changed") from None
 
 
-def _mapping(name: str, written: dict[str, Any]) -> Mapping:
+def _mapping(name: str, written: dict[str, Any], *, codes_later: bool = False) -> Mapping:
     if strange := sorted(written.keys() - _KEYS):
         raise ValueError(f"{', '.join(strange)} is no key of a mapping")
     day, student, flags = written["day"], written.get("student", {}), written.get("flags", {})
@@ -185,16 +233,18 @@ def _mapping(name: str, written: dict[str, Any]) -> Mapping:
         only_filled=tuple(written.get("only_filled", [])),
         unless_filled=tuple(written.get("unless_filled", [])),
     )
-    _refuse_useless(mapping)
+    _refuse_useless(mapping, codes_later=codes_later)
     return mapping
 
 
-def _refuse_useless(mapping: Mapping) -> None:
+def _refuse_useless(mapping: Mapping, *, codes_later: bool) -> None:
     columns = mapping.columns
     if not {"student", "day"} <= columns.keys():
         raise ValueError("columns names no student or no day")
     says = {"state": mapping.states, "code": mapping.codes or mapping.codes_at, "absent": mapping.true}
-    if not any(meant in columns and meanings for meant, meanings in says.items()):
+    if not (codes_later and "code" in columns) and not any(
+        meant in columns and meanings for meant, meanings in says.items()
+    ):
         raise ValueError("it has no states, codes or flags, so no row would say anything")
     if mapping.shape is Shape.XML and not mapping.row:
         raise ValueError("row, the element that holds a day's mark, is missing")

@@ -37,13 +37,17 @@ class Held:
 
 @dataclass
 class Marks:
-    """A whole file, read. `skipped` counts rows that are left alone on purpose, by the reason."""
+    """A whole file, read. `skipped` counts rows that are left alone on purpose, by the reason.
+
+    `unmapped` counts the rows whose code, state or excuse the mapping does not know: (which, as written).
+    """
 
     file: str
     mapping: str
     rows: list[Mark | Held] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    unmapped: dict[tuple[str, str], int] = field(default_factory=dict)
     rows_read: int = 0
 
     def skip(self, reason: str) -> None:

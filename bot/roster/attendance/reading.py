@@ -29,6 +29,8 @@ class _Unread(Exception):
         self.column = column
         self.value = (value or "")[:40]
         self.mend = mend or "correct the row and import the file again"
+        # Which of code, state or excuse the mapping does not know, and what stands there.
+        self.unmapped: tuple[str, str] | None = None
 
 
 def read(file: str, sheet: Sheet, mapping: Mapping, problems: list[Problem]) -> Marks:
@@ -48,6 +50,8 @@ def read(file: str, sheet: Sheet, mapping: Mapping, problems: list[Problem]) -> 
         except _Unread as fault:
             said = f"{fault}; the row was left out"
             problems.append(Problem(file, line, said, fault.column, fault.value, fault.mend))
+            if fault.unmapped:
+                marks.unmapped[fault.unmapped] = marks.unmapped.get(fault.unmapped, 0) + 1
             marks.rows.append(reader.held(line, cells))
     return marks
 
@@ -290,10 +294,15 @@ class _Reader:
         return tuple(read)
 
     def _unmapped(self, name: str, written: str, known: list[str]) -> _Unread:
-        listed = ", ".join(code or "(empty)" for code in known[:12])
-        return _Unread(
+        listed = (
+            ", ".join(code or "(empty)" for code in known[:12]) or "the codes it knows, for it has none yet"
+        )
+        fault = _Unread(
             f"is none of {listed}",
             column=self._column(name),
             value=written,
             mend=f"say in mapping {self.mapping.name} what it means",
         )
+        if len(written) <= LONGEST_CODE:
+            fault.unmapped = (name, str(written))
+        return fault

@@ -1,11 +1,11 @@
-"""What a staff member does with a family: take, reply, log a call, return to the bot, resolve."""
+"""What a staff member does with a family: take, log a call, return to the bot, resolve."""
 
 from collections.abc import Callable
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bot import answering
+from bot import answering, second_guardian
 from bot.access import Act
 from bot.answering import NotPossible
 from bot.store.tables import CallOutcome
@@ -22,21 +22,6 @@ def add(page: Blueprint, parts: Parts) -> None:
         done = "You are talking with this family now. The program stays silent."
         return act(parts, conversation_id, done, answering.take, script=parts.script)
 
-    @page.post("/family/<int:conversation_id>/reply")
-    @guard.needs(Act.HELP)
-    def reply(conversation_id: int) -> ResponseReturnValue:
-        words, form_key = request.form.get("words", ""), request.form.get("form_key", "")
-        return act(
-            parts,
-            conversation_id,
-            "Your text is on its way. The program stays silent until you return the conversation.",
-            answering.reply,
-            words,
-            # The words are part of it: what is typed into a form found again in the history is a new text.
-            form_key=f"{form_key}:{words}" if form_key else "",
-            script=parts.script,
-        )
-
     @page.post("/family/<int:conversation_id>/call")
     @guard.needs(Act.HELP)
     def log_call(conversation_id: int) -> ResponseReturnValue:
@@ -51,6 +36,12 @@ def add(page: Blueprint, parts: Parts) -> None:
             CallOutcome(chosen),
             request.form.get("note", ""),
         )
+
+    @page.post("/family/<int:conversation_id>/ask-second")
+    @guard.needs(Act.HELP)
+    def ask_second_guardian(conversation_id: int) -> ResponseReturnValue:
+        done = "The second guardian is being asked. What they answer stands in a talk of its own."
+        return act(parts, conversation_id, done, second_guardian.ask, script=parts.script)
 
     @page.post("/family/<int:conversation_id>/return")
     @guard.needs(Act.HELP)
@@ -89,7 +80,7 @@ def act(
                 abort(403)
             what(session, conversation_id, me.id, *given, now=parts.now, **more)
     except NotPossible as reason:
-        return family.show(parts, conversation_id, str(reason), request.form.get("words", "")), 409
+        return family.show(parts, conversation_id, str(reason)), 409
     parts.wake()
     flash(done)
     return redirect(url_for("desk.family", conversation_id=conversation_id), 303)
