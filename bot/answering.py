@@ -125,11 +125,16 @@ def log_call(
     outcome: CallOutcome,
     note: str,
     *,
+    key: str | None = None,
     now: datetime,
 ) -> None:
-    """A call was made. Reaching the family moves the ledger; a wrong number closes the number."""
+    """A call was made. Reaching the family moves the ledger; a wrong number closes the number.
+
+    The form with this *key*, sent twice, logs one call.
+    """
     conversation = _locked(session, conversation_id)
-    casework.log_call(session, conversation_id, staff_id, outcome, note, now)
+    if not casework.log_call(session, conversation_id, staff_id, outcome, note, key=key, now=now):
+        return
     students = _students(conversation)
     if outcome is CallOutcome.REACHED:
         ledger.record(session, students, conversation.day, Outcome.EXPLAINED, now)

@@ -71,3 +71,10 @@ def _existing() -> tuple[re.Pattern[str], ...]:
     patterns = [desc.national_number_pattern for desc in found if desc and desc.national_number_pattern]
     # Without both tables nothing is plain, and the library reads everything.
     return tuple(re.compile(one) for one in patterns) if len(patterns) == 2 else (re.compile("(?!)"),)
+
+
+def as_dialled(e164: str) -> str:
+    """A number as people here write it, for staff who call: (860) 555-0123; one of another country keeps its +."""
+    if len(e164) == 12 and e164.startswith("+1"):
+        return f"({e164[2:5]}) {e164[5:8]}-{e164[8:]}"
+    return e164

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit, consent
-from bot.answering import NotPossible
+from bot.answering import NotPossible, cannot_text_because
 from bot.store.tables import Conversation, ConversationStudent, Mute, Phone, PhoneState, Student
 from bot.vocabulary import Purpose
 
@@ -26,8 +26,12 @@ class Child:
 
 @dataclass(frozen=True)
 class Standing:
-    """How it stands with texts to this family's number. `known`: the talk has a guardian on file."""
+    """How it stands with texts to this family's number. `known`: the talk has a guardian on file.
 
+    `cannot_text` is the sentence that says why no text can reach the family; "" when one can.
+    """
+
+    cannot_text: str
     opted_out: bool
     suspended: bool
     somebody_elses: bool
@@ -37,8 +41,12 @@ class Standing:
 
 def standing(session: Session, conversation_id: int) -> Standing:
     """What was taken down so far, for the desk's page."""
-    talk = session.get_one(Conversation, conversation_id)
-    phone = session.get_one(Phone, talk.phone_id, populate_existing=True)
+    talk, phone = session.execute(
+        select(Conversation, Phone)
+        .join(Phone, Phone.id == Conversation.phone_id)
+        .where(Conversation.id == conversation_id)
+        .execution_options(populate_existing=True)
+    ).one()
     muted = set(session.scalars(select(Mute.student_id).where(Mute.guardian_id == talk.guardian_id)))
     students = session.scalars(
         select(Student)
@@ -47,6 +55,7 @@ def standing(session: Session, conversation_id: int) -> Standing:
         .order_by(Student.id)
     )
     return Standing(
+        cannot_text_because(session, conversation_id),
         phone.opted_out,
         phone.suspended,
         phone.state is PhoneState.WRONG_NUMBER,

@@ -17,6 +17,7 @@ from app import Program
 from bot import answering
 from bot.advance import Script
 from bot.language import Language
+from bot.phone import as_dialled
 from bot.store.session import Database
 from bot.store.tables import (
     AuditLine,
@@ -617,7 +618,7 @@ def test_beside_the_story_stand_the_children_their_attendance_and_every_guardian
         maya = a_student(session, school, "Maya")
         rosa = a_guardian(session, maya, speaks="es", name="Rosa")
         a_guardian(session, maya, name="Jorge", order=2, opted_out=True)
-        a_guardian(session, maya, name="Petra", order=3, court_order=True)
+        petra = a_guardian(session, maya, name="Petra", order=3, court_order=True)
         a_guardian(session, maya, name="Olga", order=4, has_phone=False)
         for days in (1, 2, 3, 7):
             absent(
@@ -628,21 +629,26 @@ def test_beside_the_story_stand_the_children_their_attendance_and_every_guardian
             )
         absent(session, maya)
         number, member = number_of(session, rosa), a_staff_member(session, school)
+        barred = number_of(session, petra)
     town.morning()
     town.family_writes(number, "quiero hablar con una persona")
 
-    said = words_of(desk_of(town, member).get(f"/desk/family/{town.conversation().id}"))
+    page = desk_of(town, member).get(f"/desk/family/{town.conversation().id}")
+    said = words_of(page)
 
     for expected in (
         "Excused absence: 1, Unexcused absence: 4 in the last 20 school days",
         "11 % of this school year missed (5 of 45 days): chronically absent, from 10 % on",
         "Rosa Rivera · Mother · reads Spanish",
         "the family opted out of texts",
-        "A court order or a no-text flag is on file: do not text.",
+        "A court order is on file: no texts, no calls, no visit to this person.",
         "No number on file",
     ):
         assert expected in said, expected
-    assert number[:-4] not in said, "the last digits are enough"
+    assert f'href="tel:{number}"' in page.text, "whoever is to call needs the number"
+    assert as_dialled(number) in said
+    assert barred not in page.text
+    assert as_dialled(barred) not in said
 
 
 def test_the_second_guardian_is_asked_by_a_click_once_and_learns_nothing_of_the_first(town: Town) -> None:

@@ -32,16 +32,35 @@ _LEDGER = {
 
 
 def log_call(
-    session: Session, conversation_id: int, staff_id: int, outcome: CallOutcome, note: str, now: datetime
-) -> None:
-    """Keep a call and its outcome. Whatever the outcome, it clears the waiting clock: somebody tried."""
+    session: Session,
+    conversation_id: int,
+    staff_id: int,
+    outcome: CallOutcome,
+    note: str,
+    *,
+    key: str | None = None,
+    now: datetime,
+) -> bool:
+    """Keep a call and its outcome; False when the form with this *key* was sent before.
+
+    Whatever the outcome, it clears the waiting clock: somebody tried. The caller has locked the
+    conversation, so that of two clicks at the same moment the second finds the first's call.
+    """
+    if key is not None and session.scalar(select(ContactMade.id).where(ContactMade.key == key)) is not None:
+        return False
     session.add(
         ContactMade(
-            conversation_id=conversation_id, staff_id=staff_id, outcome=outcome, note=note.strip(), at=now
+            conversation_id=conversation_id,
+            staff_id=staff_id,
+            outcome=outcome,
+            note=note.strip(),
+            key=key,
+            at=now,
         )
     )
     session.flush()
     handoffs.answered(session, conversation_id, now)
+    return True
 
 
 def log_about(

@@ -34,10 +34,11 @@ _MOST_CALLS = 50
 
 @dataclass(frozen=True)
 class NumberSeen:
-    """A guardian's number by its last digits; whether a text and whether a person may use it."""
+    """A guardian's number: whether a text and whether a person may use it. `to_call` is empty where nobody may."""
 
     phone_id: int
     ends_in: str
+    to_call: str
     kind: str
     state: PhoneState
     opted_out: bool
@@ -168,6 +169,7 @@ def _numbers(
         seen = NumberSeen(
             phone_id=phone.id,
             ends_in=phone.number[-4:],
+            to_call="" if phone.state is PhoneState.WRONG_NUMBER or phone.suspended else phone.number,
             kind=link.kind,
             state=phone.state,
             opted_out=phone.opted_out,

@@ -25,6 +25,11 @@ _DEVICES = (
     (DeviceKind.CHARGER, "GB-C001"),
 )
 _EMAIL, _PASSWORD = "rivera@grandbend.example", "demo-presente"
+# A visit needs a pair, a family somebody to be handed on to, and a closing somebody who may declare it.
+_COLLEAGUES = (
+    ("okafor@grandbend.example", "Mr. Okafor", Role.SPECIALIST),
+    ("lindgren@grandbend.example", "Dr. Lindgren", Role.SUPERVISOR),
+)
 
 
 @click.command("demo")
@@ -112,6 +117,10 @@ def _import(program: Program) -> None:
             password=_PASSWORD,
             now=now,
         )
+        for email, name, role in _COLLEAGUES:
+            staff.add(
+                session, email=email, name=name, role=role, schools=schools, password=_PASSWORD, now=now
+            )
         partner_files.read(session, (sample / "partners.csv").read_bytes(), staff_id=rivera, now=now)
         for kind, tag in _DEVICES:
             devices.add(session, rivera, kind=kind, tag=tag, school_id=None, note="", now=now)
@@ -129,13 +138,18 @@ def _what_to_click(program: Program, listen: str) -> str:
     with program.database.begin() as session:
         sent = session.scalar(select(func.count()).where(OutboundText.state != TextState.NOT_SENT)) or 0
     asked = f"{sent} families are being asked" if sent else "At 9:30 the families are asked"
+    colleagues = "\n".join(
+        f"                {name}, {role.value}: {email}" for email, name, role in _COLLEAGUES
+    )
     return f"""
 It is Friday 22 October 2021, 9:30 in the morning. {asked}, each in its own language.
 
   1. Open       http://{listen}/phones
      The families' phones. Pick a Spanish one and answer as a mother would: está enferma, tiene fiebre
-     or: no tenemos carro hoy
+     or: no tenemos carro hoy  (and answer what it asks then), or: me puede llamar alguien
   2. Click      "Open the desk as Ms. Rivera"  (or sign in: {_EMAIL} / {_PASSWORD})
-     The family waits in the queue; open it, reply, and look at the phone again.
+     A family that needs a person waits in the queue; open it, reply, and look at the phone again.
+  3. Sign in    as a colleague, with the same password:
+{colleagues}
 
 Nothing leaves this machine. Ctrl-C stops it."""

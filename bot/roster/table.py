@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.language import Language, from_school_code
@@ -16,6 +16,7 @@ _LONGEST_VALUE = 255
 _LONGEST_GRADE = 20
 _LAST = 99
 _MOST_ROWS = 500_000
+_MOST_COLUMNS = 1_000
 _SEPARATORS = (",", ";", "\t")
 _YES = {"y", "yes", "true", "1", "x", "t", "sí", "si"}
 _NO = {"n", "no", "false", "0", "f"}
@@ -96,17 +97,27 @@ def open_table(
         from bot.roster.attendance.shapes.workbook import workbook
 
         sheet = workbook(name, raw)
-        return Table(tuple(" ".join(cell.split()) for cell in sheet.header), sheet.rows)
+        return Table(_not_too_wide(name, sheet.header), sheet.rows)
     shown = tuple(columns)
     text = decode(name, raw, problems, encoding, names=lambda text: _names_as_read(text, shown))
     first = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        header = tuple(" ".join(cell.split()) for cell in next(reader, []))
+        header = next(reader, [])
     except csv.Error as fault:
         raise _broken(name, 1, fault) from None
-    return Table(header, _csv_rows(name, text, separator))
+    return Table(_not_too_wide(name, header), _csv_rows(name, text, separator))
+
+
+def _not_too_wide(name: str, header: Sequence[str]) -> tuple[str, ...]:
+    """The header's words. A page that asks about each of a hundred thousand columns takes all memory there is."""
+    if len(header) > _MOST_COLUMNS:
+        raise FileRefused(
+            f"{name} has {len(header):,} columns; expected at most {_MOST_COLUMNS:,}; export fewer; "
+            "nothing was changed"
+        )
+    return tuple(" ".join(cell.split()) for cell in header)
 
 
 def _csv_rows(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

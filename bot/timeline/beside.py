@@ -64,17 +64,24 @@ class ChildBeside:
 
 @dataclass(frozen=True)
 class NumberBeside:
-    """The last digits of a number; `why_not` is the reason it cannot be texted, None when it can."""
+    """The last digits of a number; `why_not` is the reason it cannot be texted, None when it can.
+
+    `to_call` is the whole number, for staff to dial; empty for one that reaches nobody of the family.
+    """
 
     ending: str
     kind: str
     why_not: Refusal | None
     for_calls_only: bool
+    to_call: str
 
 
 @dataclass(frozen=True)
 class GuardianBeside:
-    """`barred`: a court order or a no-text flag stands between them and one of these children."""
+    """`barred`: a court order or a no-text flag stands between them and one of these children.
+
+    `court_order`: it is the court's, and forbids a call as well.
+    """
 
     id: int
     name: str
@@ -82,6 +89,7 @@ class GuardianBeside:
     order: int
     language: Language
     barred: bool
+    court_order: bool
     numbers: tuple[NumberBeside, ...]
 
     @property
@@ -96,14 +104,15 @@ def children(session: Session, students: Collection[int], today: date) -> list[C
     if not students:
         return []
     rows = session.execute(
-        select(Student, School)
+        select(Student, School, StudentMeasure)
         .join(School, School.id == Student.school_id)
+        .outerjoin(StudentMeasure, StudentMeasure.student_id == Student.id)
         .where(Student.id.in_(students))
         .order_by(Student.given_name, Student.id)
     ).all()
-    days = {school.id: _last_days(session, school.id, today) for school in {school for _, school in rows}}
+    days = {school.id: _last_days(session, school.id, today) for school in {school for _, school, _ in rows}}
     marks = _marks(session, students, min((some[0] for some in days.values() if some), default=today))
-    missed = _missed(session, students, today)
+    missed = _missed(session, [(student.id, measured) for student, _, measured in rows], today)
     return [
         ChildBeside(
             id=student.id,
@@ -116,7 +125,7 @@ def children(session: Session, students: Collection[int], today: date) -> list[C
             absent=missed.get(student.id, (0, 0))[0],
             enrolled=missed.get(student.id, (0, 0))[1],
         )
-        for student, school in rows
+        for student, school, _ in rows
     ]
 
 
@@ -143,13 +152,16 @@ def _marks(
     return {(mark.student_id, mark.day): mark for mark in rows}
 
 
-def _missed(session: Session, students: Collection[int], today: date) -> Mapping[int, tuple[int, int]]:
+def _missed(
+    session: Session, students: Collection[tuple[int, StudentMeasure | None]], today: date
+) -> Mapping[int, tuple[int, int]]:
     """Days absent and days enrolled of each: as kept, and counted for who is not kept yet."""
     kept = {
-        row.student_id: (row.excused + row.unexcused + row.disciplinary, row.enrolled)
-        for row in session.scalars(select(StudentMeasure).where(StudentMeasure.student_id.in_(students)))
+        student: (row.excused + row.unexcused + row.disciplinary, row.enrolled)
+        for student, row in students
+        if row is not None
     }
-    others = [student for student in students if student not in kept]
+    others = [student for student, row in students if row is None]
     if others:
         for each in measures.standings(session, today, students=others):
             kept[each.student_id] = (each.absent, each.enrolled)
@@ -191,6 +203,7 @@ def guardians(session: Session, students: Collection[int]) -> list[GuardianBesid
             order=wards[0].contact_order,
             language=guardian.language,
             barred=any(ward.court_order or not ward.may_receive_texts for ward in wards),
+            court_order=any(ward.court_order for ward in wards),
             numbers=numbers[guardian.id],
         )
         for guardian, wards in found.values()
@@ -205,7 +218,14 @@ def _numbers(session: Session, guardians: Collection[int]) -> Mapping[int, tuple
         .where(GuardianPhone.guardian_id.in_(guardians), GuardianPhone.active)
         .order_by(GuardianPhone.position, Phone.id)
     ):
-        seen = NumberBeside(phone.number[-4:], theirs.kind, _why_not(phone), theirs.kind != "mobile")
+        reaches = phone.state not in (PhoneState.DEAD, PhoneState.WRONG_NUMBER)
+        seen = NumberBeside(
+            ending=phone.number[-4:],
+            kind=theirs.kind,
+            why_not=_why_not(phone),
+            for_calls_only=theirs.kind != "mobile",
+            to_call=phone.number if reaches else "",
+        )
         found[theirs.guardian_id] += (seen,)
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bot.casework import notes
@@ -34,16 +34,34 @@ def entries(
     """Everything about these students that *reader* may see, from *since* on and before *before*; unordered."""
     if reader is None:
         return
-    theirs = list(
-        session.scalars(
-            select(Student.id).where(Student.id.in_(students), Student.school_id.in_(reader.schools))
-        )
-    )
-    if not theirs:
+    there = session.execute(_there(students)).one()
+    if not any(there):
         return
-    yield from _referrals(session, theirs, names, since, before)
-    yield from _devices(session, theirs, names, since, before)
-    yield from _notes(session, theirs, reader, names, since, before)
+    theirs = session.scalars(
+        select(Student.id).where(Student.id.in_(students), Student.school_id.in_(reader.schools))
+    ).all()
+    if theirs and there.referrals:
+        yield from _referrals(session, theirs, names, since, before)
+    if theirs and there.devices:
+        yield from _devices(session, theirs, names, since, before)
+    if theirs and there.notes:
+        yield from _notes(session, theirs, reader, names, since, before)
+
+
+def _there(students: Collection[int]) -> Select[bool, bool, bool]:
+    """Which of the three kinds there are at all: most families have none, and are not asked for each."""
+    guardians = _guardians(students)
+    return select(
+        exists().where(Referral.student_id.in_(students)).label("referrals"),
+        exists().where(DeviceLoan.student_id.in_(students)).label("devices"),
+        or_(
+            exists().where(Note.student_id.in_(students)), exists().where(Note.guardian_id.in_(guardians))
+        ).label("notes"),
+    )
+
+
+def _guardians(students: Collection[int]) -> Select[int]:
+    return select(Guardianship.guardian_id).where(Guardianship.student_id.in_(students), Guardianship.active)
 
 
 def _referrals(
@@ -117,9 +135,6 @@ def _notes(
     before: datetime | None,
 ) -> Iterator[NoteWritten]:
     """A note stands where it was written first, with the words it has now; a restricted one without words."""
-    guardians = select(Guardianship.guardian_id).where(
-        Guardianship.student_id.in_(students), Guardianship.active
-    )
     newest = (
         select(NoteVersion.words)
         .where(NoteVersion.note_id == Note.id)
@@ -131,7 +146,7 @@ def _notes(
         select(Note, newest, Student)
         .join(Student, Student.id == Note.student_id)
         .where(
-            or_(Note.student_id.in_(students), Note.guardian_id.in_(guardians)),
+            or_(Note.student_id.in_(students), Note.guardian_id.in_(_guardians(students))),
             notes.readable(reader),
             *_inside(Note.at, since, before),
         )

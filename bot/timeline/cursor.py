@@ -19,7 +19,7 @@ from bot.store.tables import (
     OutboundText,
     Transfer,
 )
-from bot.timeline.story import Whose
+from bot.timeline.window import Whose
 
 # A receipt may come late, for a text of yesterday; for one far back nobody watches the page.
 _NEWEST_TEXTS = 30
@@ -45,8 +45,14 @@ def _looks(family: Whose, newest: int) -> Sequence[Select[*tuple[Any, ...]]]:
         .order_by(_by_family(InboundText.id).desc())
         .limit(3)
     )
-    by_chat = select(func.max(_by_family(InboundText.id))).where(InboundText.conversation_id == newest)
-    last = select(
+    # One row: the head of the page, and the newest of each kind that is never changed once it is there.
+    head = select(
+        Conversation.owner,
+        Conversation.staff_id,
+        Conversation.language,
+        select(func.max(_by_family(InboundText.id)))
+        .where(InboundText.conversation_id == newest)
+        .scalar_subquery(),
         select(func.max(_by_family(BarrierFound.id)))
         .where(BarrierFound.conversation_id.in_(talks))
         .scalar_subquery(),
@@ -72,10 +78,7 @@ def _looks(family: Whose, newest: int) -> Sequence[Select[*tuple[Any, ...]]]:
         select(func.max(_by_family(ConsentEvent.id)))
         .where(ConsentEvent.phone_id == family.phone_id)
         .scalar_subquery(),
-    )
-    head = select(Conversation.owner, Conversation.staff_id, Conversation.language).where(
-        Conversation.id == newest
-    )
+    ).where(Conversation.id == newest)
     waits = (
         select(
             Handoff.id,
@@ -89,7 +92,7 @@ def _looks(family: Whose, newest: int) -> Sequence[Select[*tuple[Any, ...]]]:
         .order_by(_by_family(Handoff.id).desc())
         .limit(5)
     )
-    return ours, theirs, by_chat, last, head, waits
+    return ours, theirs, head, waits
 
 
 def _by_family(id_: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:

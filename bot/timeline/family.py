@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from bot.language import Language
@@ -24,6 +24,7 @@ from bot.store.tables import (
 )
 from bot.timeline import cursor, story
 from bot.timeline.entries import Entry, in_order
+from bot.timeline.window import Whose, window
 from bot.vocabulary import Owner, Queue, Urgency
 
 
@@ -97,17 +98,25 @@ def family(
     if found is None:
         return None
     talk, theirs = found
-    school = session.get(School, talk.school_id) if talk.school_id else None
-    guardian = session.get(Guardian, talk.guardian_id) if talk.guardian_id else None
+    # Taken before the story is read: what comes meanwhile is shown, and at worst shown anew.
+    mark = cursor.mark(session, theirs, talk.id)
+    school, guardian = session.execute(
+        select(School, Guardian)
+        .select_from(Conversation)
+        .outerjoin(School, School.id == Conversation.school_id)
+        .outerjoin(Guardian, Guardian.id == Conversation.guardian_id)
+        .where(Conversation.id == talk.id)
+    ).one()
     names = {id_: name for id_, name in session.execute(select(Staff.id, Staff.name))}
-    seen = story.window(session, theirs, before=before, since=since)
+    seen = window(session, theirs, before=before, since=since)
+    students, relation = _students(session, talk)
     return Family(
         conversation_id=talk.id,
         newest_id=theirs.talks[-1],
         guardian_id=talk.guardian_id,
         guardian=f"{guardian.given_name} {guardian.family_name}" if guardian else "",
-        relation=_relation(session, talk),
-        students=_students(session, talk.id),
+        relation=relation,
+        students=students,
         household=tuple(theirs.students),
         school=school.name if school else "",
         zone=school.zone if school else "",
@@ -121,7 +130,7 @@ def family(
         waits=_waits(session, talk.id, names),
         entries=in_order(story.entries(session, theirs, seen, names, reader)),
         since=seen.since,
-        version=cursor.mark(session, theirs, talk.id),
+        version=mark,
     )
 
 
@@ -167,11 +176,17 @@ def _seen_by(schools: Collection[int]) -> Select[Conversation]:
 
 def _whose(
     session: Session, conversation_id: int, schools: Collection[int]
-) -> tuple[Conversation, story.Whose] | None:
+) -> tuple[Conversation, Whose] | None:
     """The conversation, and whose story it is part of."""
-    talk = session.scalar(_seen_by(schools).where(Conversation.id == conversation_id))
-    if talk is None:
+    found = session.execute(
+        _seen_by(schools)
+        .add_columns(Phone.number)
+        .join(Phone, Phone.id == Conversation.phone_id)
+        .where(Conversation.id == conversation_id)
+    ).first()
+    if found is None:
         return None
+    talk, number = found
     talks = session.scalars(
         _seen_by(schools)
         .with_only_columns(Conversation.id)
@@ -181,8 +196,7 @@ def _whose(
         )
         .order_by(Conversation.opened_at, Conversation.id)
     ).all()
-    number = session.get_one(Phone, talk.phone_id).number
-    return talk, story.Whose(talks, talk.phone_id, number, _household(session, talk, schools))
+    return talk, Whose(talks, talk.phone_id, number, _household(session, talk, schools))
 
 
 def _household(session: Session, talk: Conversation, schools: Collection[int]) -> Sequence[int]:
@@ -204,31 +218,25 @@ def _household(session: Session, talk: Conversation, schools: Collection[int]) -
 # --- who they are ----------------------------------------------------------------------------------------
 
 
-def _students(session: Session, conversation_id: int) -> tuple[StudentAbout, ...]:
-    found = session.scalars(
-        select(Student)
+def _students(session: Session, talk: Conversation) -> tuple[tuple[StudentAbout, ...], str]:
+    """The students of the talk, and how the guardian is related to them: when one word says it for all."""
+    found: dict[int, StudentAbout] = {}
+    relations = set()
+    for each, guardianship in session.execute(
+        select(Student, Guardianship)
         .join(ConversationStudent, ConversationStudent.student_id == Student.id)
-        .where(ConversationStudent.conversation_id == conversation_id)
-        .order_by(Student.given_name, Student.id)
-    )
-    return tuple(
-        StudentAbout(f"{each.first_name} {each.family_name}", each.grade, each.id, each.first_name)
-        for each in found
-    )
-
-
-def _relation(session: Session, talk: Conversation) -> str:
-    """How the guardian is related to the students, when one word says it for all of them."""
-    relations = session.scalars(
-        select(Guardianship.relation)
-        .join(ConversationStudent, ConversationStudent.student_id == Guardianship.student_id)
-        .where(
-            ConversationStudent.conversation_id == talk.id,
-            Guardianship.guardian_id == talk.guardian_id,
+        .outerjoin(
+            Guardianship,
+            and_(Guardianship.student_id == Student.id, Guardianship.guardian_id == talk.guardian_id),
         )
-        .distinct()
-    ).all()
-    return relations[0] if len(relations) == 1 else ""
+        .where(ConversationStudent.conversation_id == talk.id)
+        .order_by(Student.given_name, Student.id)
+    ):
+        name = f"{each.first_name} {each.family_name}"
+        found[each.id] = StudentAbout(name, each.grade, each.id, each.first_name)
+        if guardianship is not None:
+            relations.add(guardianship.relation)
+    return tuple(found.values()), relations.pop() if len(relations) == 1 else ""
 
 
 def _waits(session: Session, conversation_id: int, names: Mapping[int, str]) -> Waits | None:

@@ -1,13 +1,11 @@
-"""What happened with one family, a window of it at a time: the newest part, or the part before that."""
+"""What happened with one family inside a window: an entry for each thing, whoever did it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
 
 from bot import translation
 from bot.language import Language
@@ -40,135 +38,30 @@ from bot.timeline.entries import (
     Taken,
     WeWrote,
 )
+from bot.timeline.window import LEFT_AT, TOLD_BY_AUDIT, Kind, Whose, Window, contacts, inbound, inside
 from bot.vocabulary import Barrier, Purpose
-
-# What a page shows at first, and what each "show earlier" adds.
-_A_PAGE = 60
-# A page that stays open all day grows with what happens; never without an end.
-_MOST = 400
-
-# Of the audit log, what belongs into a family's story; the rest has rows of its own.
-_TOLD_BY_AUDIT: Mapping[str, type[Taken | Returned]] = {"take": Taken, "return_to_bot": Returned}
-
-
-@dataclass(frozen=True)
-class Whose:
-    """Whose story: the conversations, the number they are on, and the students of the family."""
-
-    talks: Sequence[int]
-    phone_id: int
-    number: str
-    students: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Window:
-    """From `since` on, and before `before`. Without `since` it reaches back to the beginning."""
-
-    since: datetime | None
-    before: datetime | None
-
-    def holds(self, at: datetime) -> bool:
-        return (self.since is None or at >= self.since) and (self.before is None or at < self.before)
-
-
-def window(
-    session: Session, family: Whose, *, before: datetime | None = None, since: datetime | None = None
-) -> Window:
-    """The newest page of the story, or the page before *before*; with *since*, all from there on.
-
-    Entries of one instant stay on one page, so that paging neither loses nor repeats any.
-    """
-    most = _MOST if since else _A_PAGE
-    alike = union_all(*(_when(at, condition, before) for at, condition in _kinds(family))).subquery()
-    instants = session.scalars(select(alike.c.at).order_by(alike.c.at.desc()).limit(most + 1)).all()
-    if len(instants) <= most:
-        return Window(since, before)
-    return Window(max(since, instants[most - 1]) if since else instants[most - 1], before)
 
 
 def entries(
     session: Session, family: Whose, seen: Window, names: Mapping[int, str], reader: StaffMember | None
 ) -> Iterator[Entry]:
     """Everything inside the window, in no order yet."""
-    yield from _texts_from_them(session, family, seen)
-    yield from _texts_to_them(session, family, seen, names)
-    yield from _barriers(session, family, seen)
-    yield from _corrections(session, family, seen, names)
-    yield from _handoffs(session, family, seen, names)
-    yield from _calls(session, family, seen, names)
-    yield from _taken_and_returned(session, family, seen, names)
-    yield from _handed_on(session, family, seen, names)
+    for kind, told in _OF_A_KIND.items():
+        if kind in seen.kinds:
+            yield from told(session, family, seen, names)
     yield from casework.entries(session, family.students, reader, names, since=seen.since, before=seen.before)
     yield from visits.entries(session, family.students, names, since=seen.since, before=seen.before)
-    for event in session.scalars(
-        select(ConsentEvent).where(ConsentEvent.phone_id == family.phone_id, *_inside(seen, ConsentEvent.at))
-    ):
-        if event.purpose != Purpose.REMINDER:  # muted with its check-in, and told with it
-            yield ConsentChanged(event.at, event.kind, event.source, event.words if event.staff_id else "")
-
-
-# --- where each kind stands, and when it happened ----------------------------------------------------------
-
-_LEFT_AT = func.coalesce(OutboundText.sent_at, OutboundText.queued_at, type_=OutboundText.queued_at.type)
-
-
-def _inbound(family: Whose) -> ColumnElement[bool]:
-    """What they wrote in these conversations, and what nobody has understood yet."""
-    just_arrived = InboundText.conversation_id.is_(None) & (InboundText.sender == family.number)
-    return or_(InboundText.conversation_id.in_(family.talks), just_arrived)
-
-
-def _contacts(family: Whose) -> ColumnElement[bool]:
-    without_talk = ContactMade.conversation_id.is_(None) & ContactMade.student_id.in_(family.students)
-    return or_(ContactMade.conversation_id.in_(family.talks), without_talk)
-
-
-def _audit(family: Whose) -> ColumnElement[bool]:
-    return and_(AuditLine.conversation_id.in_(family.talks), AuditLine.act.in_(list(_TOLD_BY_AUDIT)))
-
-
-def _kinds(family: Whose) -> list[tuple[Any, ColumnElement[bool]]]:
-    talks = family.talks
-    return [
-        (InboundText.received_at, _inbound(family)),
-        (_LEFT_AT, OutboundText.conversation_id.in_(talks)),
-        (BarrierFound.opened_at, BarrierFound.conversation_id.in_(talks)),
-        (BarrierCorrection.at, BarrierCorrection.conversation_id.in_(talks)),
-        (Handoff.opened_at, Handoff.conversation_id.in_(talks)),
-        (Handoff.resolved_at, Handoff.conversation_id.in_(talks) & Handoff.resolved_at.is_not(None)),
-        (ContactMade.at, _contacts(family)),
-        (AuditLine.at, _audit(family)),
-        (Transfer.at, Transfer.conversation_id.in_(talks)),
-        (ConsentEvent.at, ConsentEvent.phone_id == family.phone_id),
-    ]
-
-
-def _when(at: Any, condition: ColumnElement[bool], before: datetime | None) -> Select[Any]:
-    """The instants of one kind, behind an expression: PostgreSQL must come by way of the family.
-
-    By way of an index on the instant it would read back through every other family's texts.
-    """
-    found = select(func.coalesce(at, at, type_=at.type).label("at")).where(condition)
-    return found if before is None else found.where(at < before)
-
-
-def _inside(seen: Window, at: InstrumentedAttribute[Any] | ColumnElement[Any]) -> list[ColumnElement[bool]]:
-    conditions = []
-    if seen.since is not None:
-        conditions.append(at >= seen.since)
-    if seen.before is not None:
-        conditions.append(at < seen.before)
-    return conditions
 
 
 # --- each kind --------------------------------------------------------------------------------------------
 
 
-def _texts_from_them(session: Session, family: Whose, seen: Window) -> Iterator[FamilyWrote]:
+def _texts_from_them(
+    session: Session, family: Whose, seen: Window, _names: Mapping[int, str]
+) -> Iterator[FamilyWrote]:
     texts = session.scalars(
         select(InboundText)
-        .where(_inbound(family), *_inside(seen, InboundText.received_at))
+        .where(inbound(family), *inside(seen, InboundText.received_at))
         .order_by(InboundText.id)
     ).all()
     kept = _pictures(session, [text.id for text in texts if text.media_count])
@@ -209,7 +102,7 @@ def _texts_to_them(
 ) -> Iterator[WeWrote]:
     for text in session.scalars(
         select(OutboundText)
-        .where(OutboundText.conversation_id.in_(family.talks), *_inside(seen, _LEFT_AT))
+        .where(OutboundText.conversation_id.in_(family.talks), *inside(seen, LEFT_AT))
         .order_by(OutboundText.id)
     ):
         yield WeWrote(
@@ -227,7 +120,9 @@ def _texts_to_them(
         )
 
 
-def _barriers(session: Session, family: Whose, seen: Window) -> Iterator[BarrierShown]:
+def _barriers(
+    session: Session, family: Whose, seen: Window, _names: Mapping[int, str]
+) -> Iterator[BarrierShown]:
     """One entry for a barrier that was heard once for several students of a household."""
     added = select(BarrierCorrection.barrier_id).where(
         BarrierCorrection.conversation_id.in_(family.talks), BarrierCorrection.before.is_(None)
@@ -239,7 +134,7 @@ def _barriers(session: Session, family: Whose, seen: Window) -> Iterator[Barrier
         .where(
             BarrierFound.conversation_id.in_(family.talks),
             BarrierFound.id.not_in(added),  # told by whoever added it
-            *_inside(seen, BarrierFound.opened_at),
+            *inside(seen, BarrierFound.opened_at),
         )
         .order_by(BarrierFound.id)
     ):
@@ -258,7 +153,7 @@ def _corrections(
         select(BarrierCorrection, Student)
         .join(BarrierFound, BarrierFound.id == BarrierCorrection.barrier_id)
         .join(Student, Student.id == BarrierFound.student_id)
-        .where(BarrierCorrection.conversation_id.in_(family.talks), *_inside(seen, BarrierCorrection.at))
+        .where(BarrierCorrection.conversation_id.in_(family.talks), *inside(seen, BarrierCorrection.at))
         .order_by(BarrierCorrection.id)
     ):
         alike = (one.at, names.get(one.staff_id, ""), one.before, one.after, one.because)
@@ -274,9 +169,7 @@ def _handoffs(
         select(Handoff)
         .where(
             Handoff.conversation_id.in_(family.talks),
-            or_(
-                and_(True, *_inside(seen, Handoff.opened_at)), and_(True, *_inside(seen, Handoff.resolved_at))
-            ),
+            or_(and_(True, *inside(seen, Handoff.opened_at)), and_(True, *inside(seen, Handoff.resolved_at))),
         )
         .order_by(Handoff.id)
     ):
@@ -288,7 +181,7 @@ def _handoffs(
 
 def _calls(session: Session, family: Whose, seen: Window, names: Mapping[int, str]) -> Iterator[Called]:
     for call in session.scalars(
-        select(ContactMade).where(_contacts(family), *_inside(seen, ContactMade.at)).order_by(ContactMade.id)
+        select(ContactMade).where(contacts(family), *inside(seen, ContactMade.at)).order_by(ContactMade.id)
     ):
         yield Called(call.at, names.get(call.staff_id, ""), call.outcome, call.note)
 
@@ -296,7 +189,7 @@ def _calls(session: Session, family: Whose, seen: Window, names: Mapping[int, st
 def _handed_on(session: Session, family: Whose, seen: Window, names: Mapping[int, str]) -> Iterator[HandedOn]:
     for one in session.scalars(
         select(Transfer)
-        .where(Transfer.conversation_id.in_(family.talks), *_inside(seen, Transfer.at))
+        .where(Transfer.conversation_id.in_(family.talks), *inside(seen, Transfer.at))
         .order_by(Transfer.id)
     ):
         by, from_, to = (
@@ -309,7 +202,7 @@ def _taken_and_returned(
     session: Session, family: Whose, seen: Window, names: Mapping[int, str]
 ) -> Iterator[Taken | Returned]:
     """Taken twice by the same person, by a second click or by the next reply, is one event."""
-    told = [*_TOLD_BY_AUDIT, "resolve"]
+    told = [*TOLD_BY_AUDIT, "resolve"]
     mine = and_(AuditLine.conversation_id.in_(family.talks), AuditLine.act.in_(told))
     had_it = 0
     if seen.since is not None:
@@ -321,11 +214,34 @@ def _taken_and_returned(
         ).first()
         had_it = (last.staff_id or 0) if last and last.act == "take" else 0
     for line in session.scalars(
-        select(AuditLine).where(mine, *_inside(seen, AuditLine.at)).order_by(AuditLine.id)
+        select(AuditLine).where(mine, *inside(seen, AuditLine.at)).order_by(AuditLine.id)
     ):
         by = line.staff_id or 0
         if line.act == "take" and by == had_it:
             continue
         had_it = by if line.act == "take" else 0
-        if line.act in _TOLD_BY_AUDIT:
-            yield _TOLD_BY_AUDIT[line.act](line.at, names.get(by, ""))
+        if line.act in TOLD_BY_AUDIT:
+            yield TOLD_BY_AUDIT[line.act](line.at, names.get(by, ""))
+
+
+def _consents(
+    session: Session, family: Whose, seen: Window, _names: Mapping[int, str]
+) -> Iterator[ConsentChanged]:
+    for event in session.scalars(
+        select(ConsentEvent).where(ConsentEvent.phone_id == family.phone_id, *inside(seen, ConsentEvent.at))
+    ):
+        if event.purpose != Purpose.REMINDER:  # muted with its check-in, and told with it
+            yield ConsentChanged(event.at, event.kind, event.source, event.words if event.staff_id else "")
+
+
+_OF_A_KIND: Mapping[Kind, Callable[[Session, Whose, Window, Mapping[int, str]], Iterator[Entry]]] = {
+    Kind.FROM_THEM: _texts_from_them,
+    Kind.TO_THEM: _texts_to_them,
+    Kind.BARRIER: _barriers,
+    Kind.CORRECTION: _corrections,
+    Kind.HANDOFF: _handoffs,
+    Kind.CALL: _calls,
+    Kind.TAKEN: _taken_and_returned,
+    Kind.TRANSFER: _handed_on,
+    Kind.CONSENT: _consents,
+}

@@ -6,6 +6,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 from werkzeug.routing import IntegerConverter, Map
 
+from bot.phone import as_dialled
 from bot.web import chat, desk, errors, guard, headers, phones, push, sign_in, watched, webhooks
 from bot.web.desk import imports, replying
 from bot.web.parts import Parts
@@ -40,6 +41,7 @@ def create_app(parts: Parts) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["as_dialled"] = as_dialled
     headers.install(app, https=parts.public_url.startswith("https://"))
     # Before the CSRF check: a form sent after the session ended leads to the sign-in page, not to an error.
     guard.install(app, parts)

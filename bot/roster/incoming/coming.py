@@ -163,7 +163,13 @@ def open_for_pointing(file: Source, rows: int = 8) -> Pointing:
     return Pointing(table.header, tuple(table.header[at] for at in at_of), first, separator)
 
 
+# So many lines may stand above a list's header: its title, the day it was made.
+_TITLE_LINES = 10
+
+
 # --- what may be kept -------------------------------------------------------------------------------------
+
+_TAG = re.compile(r"<[^>]*>")
 
 
 def without_passwords(source: Source) -> Source:
@@ -180,18 +186,50 @@ def without_passwords(source: Source) -> Source:
     if source.parts:
         return replace(source, parts=tuple((name, _emptied(raw)) for name, raw in source.parts))
     if not source.raw.startswith(_ZIP):
-        return replace(source, raw=_emptied(source.raw))
+        is_table = not (is_xml(source.raw) or source.raw.lstrip().startswith((b"[", b"{")))
+        kept = _emptied(source.raw) if is_table else source.raw
+        _refuse_passwords_elsewhere(source.name, kept, is_table=is_table)
+        return replace(source, raw=kept)
     names, _ = unpack(source.name, source.raw, ())
     if "xl/workbook.xml" not in names:
         return replace(source, raw=_zip_emptied(source.name, source.raw, names))
-    header = open_table(source.name, source.raw, []).header
-    secret = next((column for column in header if _PASSWORD.search(column)), "")
+    # On every sheet and in every line: which cells a title row or a second sheet's heading speaks of is a guess.
+    cells = {one for one in names if one == "xl/sharedStrings.xml" or one.startswith("xl/worksheets/")}
+    _, contents = unpack(source.name, source.raw, cells)
+    said = " ".join(_TAG.sub(" ", part.decode("utf-8", "replace")) for part in contents.values())
+    secret = _PASSWORD.search(said)
     if secret:
         raise FileRefused(
-            f"{source.name} has a column {secret[:40]!r}; take it out of the workbook, it must not be kept; "
-            "nothing was changed"
+            f"{source.name} says {secret.group()[:40]!r}; take the passwords out of the workbook, "
+            "they must not be kept; nothing was changed"
         )
     return source
+
+
+def _refuse_passwords_elsewhere(name: str, raw: bytes, *, is_table: bool) -> None:
+    """Refuse what may still hold a password: its header is not the first line, its quotes are odd, or it is no table.
+
+    Which cells those are would be a guess, and a wrong guess keeps a password for good.
+    """
+    text = raw.decode("latin-1")
+    first, _, rest = text.partition("\n")
+    if not is_table:
+        found = _PASSWORD.search(text)
+    else:
+        below = "\n".join(rest.split("\n", _TITLE_LINES)[:_TITLE_LINES])
+        found = _PASSWORD.search(below)
+        if _PASSWORD.search(first) and found is None:
+            separator = max((",", ";", "\t", "|"), key=first.count)
+            rows = [
+                cells for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if cells
+            ]
+            uneven = any(len(cells) != len(rows[0]) for cells in rows)
+            found = _PASSWORD.search(first) if uneven or first.startswith("'") else None
+    if found:
+        raise FileRefused(
+            f"{name} says {found.group()[:40]!r} where no import can tell the passwords from the rest; "
+            "take them out, they must not be kept; nothing was changed"
+        )
 
 
 def _zip_emptied(name: str, raw: bytes, names: set[str]) -> bytes:

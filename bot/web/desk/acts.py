@@ -11,7 +11,7 @@ from bot.answering import NotPossible
 from bot.store.tables import CallOutcome
 from bot.timeline.family import may_open
 from bot.web import guard
-from bot.web.desk import family
+from bot.web.desk import family, sent
 from bot.web.parts import Parts
 
 
@@ -34,7 +34,8 @@ def add(page: Blueprint, parts: Parts) -> None:
             "The call is logged.",
             answering.log_call,
             CallOutcome(chosen),
-            request.form.get("note", ""),
+            sent.whole("note"),
+            key=sent.form_key(),
         )
 
     @page.post("/family/<int:conversation_id>/ask-second")
@@ -57,7 +58,7 @@ def add(page: Blueprint, parts: Parts) -> None:
             conversation_id,
             "Resolved. The family can write again at any time.",
             answering.resolve,
-            request.form.get("agreed", ""),
+            sent.whole("agreed"),
             accounted_for=request.form.get("known") == "yes",
         )
 

@@ -12,6 +12,7 @@ from bot.access import Act
 from bot.audit import Line, Reader, Wanted
 from bot.vocabulary import Role
 from bot.web import guard, times
+from bot.web.desk import sent
 from bot.web.desk.audit_words import AUDITED, audited, of_code
 from bot.web.desk.queue import zones_by_school
 from bot.web.parts import Parts
@@ -40,7 +41,7 @@ def add(page: Blueprint, parts: Parts) -> None:
         me = guard.me()
         reader = Reader(me.id, me.schools, me.role is Role.DISTRICT_ADMINISTRATOR)
         person = _id("person")
-        act = request.args.get("act", "")
+        act = sent.words("act")
         day = _day(request.args.get("day", ""))
         with parts.database.look() as database:
             zone = zones_by_school(staff.schools_seen(database, me))[""]

@@ -119,19 +119,26 @@ def show(parts: Parts, conversation_id: int, wrong: str = "", typed: reply_box.T
     """The whole page. After an act that was not possible it says why and keeps what was typed."""
     me = guard.me()
     before = _instant("before") if request.method == "GET" else None
-    seen = _look(parts, conversation_id, before=before)
+    # One look for all that is of this family, so that no part of the page is of another moment.
     with parts.database.look() as session:
-        cannot_text = answering.cannot_text_because(session, conversation_id)
+        found = family(session, conversation_id, me.schools, reader=me, before=before)
+        if found is None:
+            abort(404)
+        zones = zones_by_school([] if found.zone else staff.schools_seen(session, me))
         standing = wishes.standing(session, conversation_id)
+        today = school_day(parts.now, ZoneInfo(found.zone)) if found.zone else parts.now.date()
+        children = beside.children(session, found.household, today)
+        guardians = beside.guardians(session, found.household)
+        waiting = tasks.open_about(session, found.household)
     return render_template(
         "desk/family.html",
-        page=seen,
+        page=_page(found, ZoneInfo(found.zone) if found.zone else zones[""], parts.now, me.id),
         words=words,
         wrong=wrong,
-        box=reply_box.of(parts, seen.family, me, typed or reply_box.Typed.now(), heard=_heard(seen.family)),
-        beside=_beside(parts, seen.family),
+        box=reply_box.of(parts, found, me, typed or reply_box.Typed.now(), heard=_heard(found)),
+        beside=_beside(found, children, guardians, waiting, today),
         before=before is not None,
-        cannot_text=cannot_text,
+        cannot_text=standing.cannot_text,
         wishes=standing,
         call_outcomes=CallOutcome,
         longest=answering.LONGEST_REPLY,
@@ -154,11 +161,10 @@ def _look(
     me = guard.me()
     with parts.database.look() as session:
         found = family(session, conversation_id, me.schools, reader=me, before=before, since=since)
-        zones = zones_by_school(staff.schools_seen(session, me))
-    if found is None:
-        abort(404)
-    zone = ZoneInfo(found.zone) if found.zone else zones[""]
-    return _page(found, zone, parts.now, me.id)
+        if found is None:
+            abort(404)
+        zones = zones_by_school([] if found.zone else staff.schools_seen(session, me))
+    return _page(found, ZoneInfo(found.zone) if found.zone else zones[""], parts.now, me.id)
 
 
 def _page(found: Family, zone: ZoneInfo, now: datetime, staff_id: int) -> Page:
@@ -207,21 +213,24 @@ def _heard(found: Family) -> set[Barrier]:
     }
 
 
-def _beside(parts: Parts, found: Family) -> Beside:
-    today = school_day(parts.now, ZoneInfo(found.zone)) if found.zone else parts.now.date()
+def _beside(
+    found: Family,
+    children: Sequence[beside.ChildBeside],
+    guardians: Sequence[beside.GuardianBeside],
+    waiting: Sequence[OpenTask],
+    today: date,
+) -> Beside:
     known = current_app.view_functions
-    with parts.database.look() as session:
-        guardians = beside.guardians(session, found.household)
-        return Beside(
-            children=beside.children(session, found.household, today),
-            guardians=guardians,
-            tasks=tasks.open_about(session, found.household),
-            today=today,
-            ways=[(name, label) for name, label in _ABOUT_A_CHILD if name in known],
-            student_page="desk.student" in known,
-            may_ask_second=found.day == today
-            and any(each.may_be_texted and each.id != found.guardian_id for each in guardians),
-        )
+    return Beside(
+        children=children,
+        guardians=guardians,
+        tasks=waiting,
+        today=today,
+        ways=[(name, label) for name, label in _ABOUT_A_CHILD if name in known],
+        student_page="desk.student" in known,
+        may_ask_second=found.day == today
+        and any(each.may_be_texted and each.id != found.guardian_id for each in guardians),
+    )
 
 
 # --- an instant in an address: microseconds since 1970 ----------------------------------------------------

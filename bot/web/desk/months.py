@@ -52,13 +52,13 @@ def _month(
 ) -> Month:
     known = {one.day: one for one in planned}
     cells: dict[date, Cell] = {}
-    reasons: list[str] = []
+    reasons: list[tuple[date, str]] = []
     for number in range(1, monthrange(year, month)[1] + 1):
         day = date(year, month, number)
         mark, why = _mark(known.get(day), holding.get(day, []))
         cells[day] = Cell(day, mark, why or _SAID[mark], day == today)
         if why:
-            reasons.append(f"{day.day}: {why}")
+            reasons.append((day, why))
     weekdays = [day for day in cells if day.weekday() < len(WEEKDAYS)]
     weeks: list[list[Cell]] = []
     for day in weekdays:
@@ -95,16 +95,23 @@ def _mark(planned: PlannedDay | None, said: Sequence[Change]) -> tuple[str, str]
     return "taught", ""
 
 
-def _joined(reasons: Sequence[str]) -> list[str]:
-    """Days in a row with one reason are one line: "22 to 26: Thanksgiving"."""
-    lines: list[tuple[str, str, str]] = []
-    for reason in reasons:
-        number, _, why = reason.partition(": ")
-        if lines and lines[-1][2] == why:
-            lines[-1] = (lines[-1][0], number, why)
+def _joined(reasons: Sequence[tuple[date, str]]) -> list[str]:
+    """Weekdays in a row with one reason are one line: "22 to 26: Thanksgiving"."""
+    lines: list[tuple[date, date, str]] = []
+    for day, why in reasons:
+        if lines and lines[-1][2] == why and not _weekday_between(lines[-1][1], day):
+            lines[-1] = (lines[-1][0], day, why)
         else:
-            lines.append((number, number, why))
-    return [f"{first} to {last}: {why}" if first != last else f"{first}: {why}" for first, last, why in lines]
+            lines.append((day, day, why))
+    return [
+        f"{first.day} to {last.day}: {why}" if first != last else f"{first.day}: {why}"
+        for first, last, why in lines
+    ]
+
+
+def _weekday_between(first: date, last: date) -> bool:
+    gap = range(first.toordinal() + 1, last.toordinal())
+    return any(date.fromordinal(day).weekday() < len(WEEKDAYS) for day in gap)
 
 
 def wall(at: time | None) -> str:

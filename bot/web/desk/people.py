@@ -13,6 +13,7 @@ from bot.access import Act
 from bot.staff import Colleague, SchoolSeen, StaffRefused
 from bot.vocabulary import Role
 from bot.web import guard, times, words
+from bot.web.desk import sent
 from bot.web.desk.queue import zones_by_school
 from bot.web.parts import Parts
 
@@ -52,7 +53,7 @@ def add(page: Blueprint, parts: Parts) -> None:
                     email=email,
                     name=form.get("name", ""),
                     role=_role(form.get("role")),
-                    schools=form.getlist("school", type=int),
+                    schools=sent.numbers("school"),
                     now=parts.now,
                     by=guard.me().id,
                 )
@@ -81,7 +82,7 @@ def add(page: Blueprint, parts: Parts) -> None:
     @page.post("/people/<int:staff_id>/change")
     @guard.needs(Act.STAFF)
     def change_person(staff_id: int) -> ResponseReturnValue:
-        schools = request.form.getlist("school", type=int)
+        schools = sent.numbers("school")
 
         def both(database: object, email: str, **more: object) -> None:
             chosen = _role(request.form.get("role"))
@@ -160,7 +161,7 @@ def _list(parts: Parts, *, wrong: str = "") -> str:
         disabled=[line for line in lines if not line.active],
         schools=schools,
         roles=_roles(),
-        chosen=set(request.form.getlist("school", type=int)),
+        chosen=set(sent.numbers("school")),
         chosen_role=request.form.get("role", Role.SPECIALIST.value),
         typed=request.form,
         wrong=wrong,

@@ -1,25 +1,21 @@
 """The reports as tables: what each counts, said in a sentence, its numbers, and the list behind each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from flask import url_for
 
 from bot.measures import Tier
 from bot.reports import mornings
-from bot.reports.answers import Waits
 from bot.reports.happened import Kind
-from bot.reports.hiding import Place, hide
 from bot.reports.mornings import Morning
 from bot.reports.returning import After, Return
-from bot.reports.span import Span
-from bot.reports.whole import Whole
 from bot.store.tables import ReferralState
 from bot.vocabulary import Barrier
 from bot.web import times, words
-from bot.web.desk.report_shapes import HIDDEN, Bar, Cell, Report, Stack, Table
+from bot.web.desk.report_shapes import HIDDEN, Bar, Report, Stack, Table
+from bot.web.desk.report_sums import Summing, sums_hidden
 from bot.web.desk.students import TIERS
 
 RETURN = {
@@ -33,12 +29,8 @@ _PARTS = ("before 10", "10 to noon", "noon to 3", "after 3", "on a later day", "
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes the tables of one span; `show_all` shows groups of fewer than ten as well."""
-
-    span: Span
-    whole: Whole
-    show_all: bool
+class Maker(Summing):
+    """Makes every report of one span."""
 
     def all(self) -> list[Report]:
         return [
@@ -55,7 +47,7 @@ class Maker:
     def accounted(self) -> Report:
         days = self.whole.mornings
         parts = [_parts(day) for day in days]
-        table = self._summed(
+        table = self.summed(
             "accounted_by_day",
             "Absent students by when they were accounted for, day by day.",
             ("Day", *_PARTS, "Absent"),
@@ -66,7 +58,7 @@ class Maker:
             newest_first=True,
         )
         hours = _by_hour(days)
-        by_hour = self._summed(
+        by_hour = self.summed(
             "accounted_by_hour",
             "All days together, by the hour of the day at which a student was first accounted for.",
             ("Accounted for", "Students"),
@@ -94,7 +86,7 @@ class Maker:
 
     def chronic(self) -> Report:
         weeks = self.whole.weeks
-        over_time = self._summed(
+        over_time = self.summed(
             "tiers_by_week",
             "Students by the part of school missed so far, at the end of each week.",
             ("Week of", *TIERS.values(), "Students"),
@@ -105,7 +97,7 @@ class Maker:
         )
         found = self.whole.newest_tiers
         schools = [school for school in self.span.schools if school.id in found]
-        newest = self._summed(
+        newest = self.summed(
             "tiers_by_school",
             "Each school at the end of its newest week of these. The numbers open the list as it is today.",
             ("School", *TIERS.values(), "Students"),
@@ -148,14 +140,14 @@ class Maker:
                 school for school in self.span.schools if any((each, school.id) in found for each in Return)
             ]
             tables.append(
-                self._summed(
+                self.summed(
                     f"back_after_{after.value}",
                     f"{caption}, by school.",
                     ("School", *RETURN.values(), "Times away"),
                     [school.name for school in schools],
                     [[found.get((each, school.id), 0) for each in Return] for school in schools],
                     lambda row, column, after=after, schools=schools: (  # type: ignore[misc]
-                        self._list(f"back_{after.value}", list(Return)[column].value, school=schools[row].id)
+                        self.behind(f"back_{after.value}", list(Return)[column].value, school=schools[row].id)
                         if column < len(Return)
                         else ""
                     ),
@@ -186,23 +178,23 @@ class Maker:
             [counts.by_week.get((each.value, place), 0) for place in range(len(weeks))] for each in named
         ]
         # The last column is the same in both tables: what one hides the other may not show.
-        one, other = self._hidden(by_school), self._hidden(by_week)
-        while (totals := _last(one, by_school) ^ _last(other, by_week)) and not self.show_all:
-            one = self._hidden(by_school, one | {(row, len(schools)) for row in totals})
-            other = self._hidden(by_week, other | {(row, len(weeks)) for row in totals})
+        one, other = self.hidden(by_school), self.hidden(by_week)
+        while (totals := sums_hidden(one, by_school) ^ sums_hidden(other, by_week)) and not self.show_all:
+            one = self.hidden(by_school, one | {(row, len(schools)) for row in totals})
+            other = self.hidden(by_week, other | {(row, len(weeks)) for row in totals})
         return Report(
             "barriers",
             "Barriers",
             "How often families named each barrier, in a text, a call or a visit, and staff did not correct it as "
             "heard wrongly. A family that names two counts under both; the school is where the student goes now.",
             (
-                self._summed(
+                self.summed(
                     "barriers_by_school",
                     "By school.",
                     ("Barrier", *(school.name for school in schools), "All"),
                     labels,
                     by_school,
-                    lambda row, column: self._list(
+                    lambda row, column: self.behind(
                         Kind.BARRIER.value,
                         named[row].value,
                         school=schools[column].id if column < len(schools) else None,
@@ -210,13 +202,13 @@ class Maker:
                     hidden=one,
                     total="All",
                 ),
-                self._summed(
+                self.summed(
                     "barriers_by_week",
                     "By the week in which it was named.",
                     ("Barrier", *(times.short_day(monday) for monday in weeks), "All"),
                     labels,
                     by_week,
-                    lambda row, column: self._list(
+                    lambda row, column: self.behind(
                         Kind.BARRIER.value,
                         named[row].value,
                         week=weeks[column] if column < len(weeks) else None,
@@ -230,7 +222,7 @@ class Maker:
     def people(self) -> Report:
         replied = self.whole.replies
         languages = sorted(replied, key=lambda language: -replied[language].asked)
-        table = self._summed(
+        table = self.summed(
             "replies",
             "Talks begun by a check-in, by language.",
             ("Language", "Family wrote", "No word yet", "Talks"),
@@ -240,7 +232,7 @@ class Maker:
         )
         waits = self.whole.waits
         rows = tuple(
-            (language.english_name, self._waited(language.value, wait))
+            (language.english_name, self.waited(language.value, wait))
             for language, wait in sorted(
                 waits.items(), key=lambda each: -(each[1].answered + each[1].waiting)
             )
@@ -268,20 +260,6 @@ class Maker:
             (table, long),
         )
 
-    def _waited(self, language: str, wait: Waits) -> tuple[Cell, ...]:
-        cases = wait.answered + wait.waiting
-        if 0 < cases < 10 and not self.show_all:
-            return (Cell(HIDDEN, secret=True),) * 6
-        lengths = (wait.median_office, wait.most_office, wait.median_wall, wait.most_wall)
-        some = 0 < wait.waiting < 10 and not self.show_all
-        if 0 < wait.answered < 10 and not self.show_all:
-            lengths, some = (None, None, None, None), True
-        return (
-            Cell(str(cases), cases, self._list("wait", language)),
-            Cell(HIDDEN, secret=True) if some else Cell(str(wait.waiting), wait.waiting),
-            *(Cell(_hours(length), _minutes(length)) for length in lengths),
-        )
-
     def casework(self) -> Report:
         return Report(
             "casework",
@@ -289,116 +267,21 @@ class Maker:
             "What staff wrote down on these days. A referral counts at each step it takes, on the day it takes it: "
             "received means that the help began. The school is where the student goes now.",
             (
-                self._happened(
+                self.happened(
                     Kind.CALL, "Calls, by what came of them.", {e.value: s for e, s in words.CALL.items()}
                 ),
-                self._happened(
+                self.happened(
                     Kind.VISIT,
                     "Home visits, by what came of them.",
                     {e.value: s for e, s in words.VISIT.items()},
                 ),
-                self._happened(
+                self.happened(
                     Kind.REFERRAL,
                     "Referrals to partners, by the step taken.",
                     {e.value: s for e, s in words.REFERRAL.items() if e is not ReferralState.CLOSED},
                 ),
             ),
         )
-
-    # --- tables ---------------------------------------------------------------------------------------
-
-    def _happened(self, kind: Kind, caption: str, labels: Mapping[str, str]) -> Table:
-        found = self.whole.happened[kind].by_school
-        keys = [key for key in labels if any(each == key for each, _ in found)]
-        schools = [school for school in self.span.schools if any(of == school.id for _, of in found)]
-        return self._summed(
-            f"{kind.value}s",
-            caption,
-            ("Outcome", *(school.name for school in schools), "All"),
-            [labels[key] for key in keys],
-            [[found.get((key, school.id), 0) for school in schools] for key in keys],
-            lambda row, column: self._list(
-                kind.value, keys[row], school=schools[column].id if column < len(schools) else None
-            ),
-            total="All",
-        )
-
-    def _summed(
-        self,
-        name: str,
-        caption: str,
-        head: tuple[str, ...],
-        labels: Sequence[str],
-        parts: Sequence[Sequence[int]],
-        link: Callable[[int, int], str] = lambda _row, _column: "",
-        *,
-        total: str = "",
-        hidden: frozenset[Place] | None = None,
-        across: bool = True,
-        summed_down: bool = True,
-        newest_first: bool = False,
-    ) -> Table:
-        """A table with its sums; without any row it is empty, and the page says so."""
-        if not parts:
-            return Table(name, caption, head, ())
-        if hidden is None:
-            hidden = self._hidden(parts, down=summed_down)
-        cells = _with_sums(parts)
-        rows = []
-        for row, line in enumerate(cells):
-            last = row == len(parts)
-            shown = [
-                Cell(HIDDEN, secret=True)
-                if (row, column) in hidden
-                else Cell(f"{n:,}", n, link(row, column) if n and not last else "")
-                for column, n in enumerate(line)
-            ]
-            if not across:
-                shown = shown[:-1]
-            rows.append((total if last else labels[row], tuple(shown)))
-        body, foot = rows[:-1], rows[-1:] if summed_down else []
-        return Table(
-            name, caption, head, (*(body[::-1] if newest_first else body), *foot), summed=summed_down
-        )
-
-    def _hidden(
-        self, parts: Sequence[Sequence[int]], also: frozenset[Place] = frozenset(), *, down: bool = True
-    ) -> frozenset[Place]:
-        if self.show_all or not parts:
-            return frozenset()
-        if down:
-            return hide(_with_sums(parts), also)
-        # Where the rows are the same students week after week, no sum of a column is shown or means anything.
-        found: set[Place] = set()
-        for row, line in enumerate(parts):
-            found |= {
-                (row, column) for at, column in hide([[*line, sum(line)], [*line, sum(line)]]) if at == 0
-            }
-        return frozenset(found)
-
-    def _list(self, what: str, key: str, *, school: int | None = None, week: date | None = None) -> str:
-        asked = {
-            "what": what,
-            "key": key,
-            "school": school,
-            "week": week,
-            "from": self.span.first,
-            "to": self.span.last,
-        }
-        if school is None and len(self.span.schools) == 1:
-            asked["school"] = self.span.schools[0].id
-        return f"{url_for('desk.report_list')}?{urlencode({name: value for name, value in asked.items() if value})}"
-
-
-def _with_sums(parts: Sequence[Sequence[int]]) -> list[list[int]]:
-    rows = [[*row, sum(row)] for row in parts]
-    return [*rows, [sum(column) for column in zip(*rows, strict=True)]]
-
-
-def _last(hidden: frozenset[Place], parts: Sequence[Sequence[int]]) -> set[int]:
-    """The rows whose sum is hidden, the last row's among them."""
-    width = len(parts[0]) if parts else 0
-    return {row for row, column in hidden if column == width}
 
 
 def _parts(day: Morning) -> list[int]:
@@ -429,15 +312,3 @@ def _hour(hour: int) -> str:
 def _students(school: int, tier: Tier | None) -> str:
     asked = {"school": school, "tier": tier.value if tier else ""}
     return f"{url_for('desk.students')}?{urlencode({name: value for name, value in asked.items() if value})}"
-
-
-def _hours(length: timedelta | None) -> str:
-    """Never in days: a day of office time is no day by the clock."""
-    if length is None:
-        return ""
-    hours, minutes = divmod(round(length.total_seconds() / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _minutes(length: timedelta | None) -> int | None:
-    return None if length is None else round(length.total_seconds() / 60)

@@ -16,13 +16,18 @@ _Kind = TypeVar("_Kind", bound=StrEnum)
 # Only our own pages: an address from elsewhere must not become a link of the desk.
 _BACK = re.compile(r"/desk/(?:(?:family|student|visit)/\d{1,18}|visits|tasks)")
 # What a browser puts into an integer column; anything longer is no id of ours.
-_NUMBER = re.compile(r"\d{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def number(name: str) -> int | None:
     """The whole number in this field; None for nothing and for anything else."""
     value = request.values.get(name, "").strip()
     return int(value) if _NUMBER.fullmatch(value) else None
+
+
+def is_number(value: str) -> bool:
+    """Whether this is a whole number that may be an id of ours."""
+    return _NUMBER.fullmatch(value) is not None
 
 
 def numbers(name: str) -> tuple[int, ...]:
@@ -64,6 +69,11 @@ def back(otherwise: str) -> str:
     """The page this form was opened from, when it is one of ours."""
     value = request.values.get("back", "")
     return value if _BACK.fullmatch(value) else otherwise
+
+
+def whole(name: str) -> str:
+    """What was typed into a field that is kept, without the NUL that PostgreSQL takes in no text."""
+    return request.values.get(name, "").replace("\x00", "")
 
 
 def words(name: str) -> str:

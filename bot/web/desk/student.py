@@ -89,7 +89,7 @@ def add(page: Blueprint, parts: Parts) -> None:
     def log_student_call(student_id: int) -> ResponseReturnValue:
         outcome = sent.member(CallOutcome, "outcome")
         guardian, _, phone = request.form.get("who", "").partition("-")
-        if outcome is None or not guardian.isdecimal():
+        if outcome is None or not sent.is_number(guardian) or not sent.is_number(phone):
             wrong = "Choose whom you called and what became of it, then log the call."
             return show(parts, student_id, call=Typed(wrong)), 422
         try:
@@ -103,7 +103,7 @@ def add(page: Blueprint, parts: Parts) -> None:
                     outcome,
                     request.form.get("note", ""),
                     guardian_id=int(guardian),
-                    phone_id=int(phone) if phone.isdecimal() and int(phone) else None,
+                    phone_id=int(phone) or None,
                     key=sent.form_key(),
                     status_asked=sent.ticked("status_asked"),
                     now=parts.now,

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from bot import wishes
 from bot.access import Act
 from bot.web import guard
+from bot.web.desk import sent
 from bot.web.desk.acts import act
 from bot.web.parts import Parts
 
@@ -15,13 +16,13 @@ def add(page: Blueprint, parts: Parts) -> None:
     @guard.needs(Act.HELP)
     def no_more_texts(conversation_id: int) -> ResponseReturnValue:
         done = "Taken down. No text goes to this number any more; call or visit instead."
-        return act(parts, conversation_id, done, wishes.no_more_texts, request.form.get("said", ""))
+        return act(parts, conversation_id, done, wishes.no_more_texts, sent.whole("said"))
 
     @page.post("/family/<int:conversation_id>/texts-again")
     @guard.needs(Act.HELP)
     def texts_again(conversation_id: int) -> ResponseReturnValue:
         done = "Taken down. Texts go to this number again."
-        return act(parts, conversation_id, done, wishes.texts_again, request.form.get("said", ""))
+        return act(parts, conversation_id, done, wishes.texts_again, sent.whole("said"))
 
     @page.post("/family/<int:conversation_id>/number-confirmed")
     @guard.needs(Act.HELP)
