@@ -70,7 +70,7 @@ def test_a_specialists_morning_from_the_sign_in_to_the_last_family(
 ) -> None:
     phones, desk = context.new_page(), context.new_page()
     phones.goto(f"{address}/phones")
-    expect(phones.get_by_role("article")).to_have_count(2, timeout=10_000)
+    expect(phones.get_by_role("article")).to_have_count(2, timeout=30_000)
     writes(phones, "Rosa Rivera", "quiero hablar con una persona")
     writes(phones, "Denise Rivera", "can someone call me")
 
@@ -80,7 +80,7 @@ def test_a_specialists_morning_from_the_sign_in_to_the_last_family(
 
     said = answers_in_spanish(desk)
     rosa = phones.get_by_role("article", name="Rosa Rivera")
-    expect(rosa.get_by_role("log")).to_contain_text(said, timeout=10_000)
+    expect(rosa.get_by_role("log")).to_contain_text(said, timeout=30_000)
     refers_to_the_pantry(desk)
     plans_a_visit(desk)
     calls(desk)
@@ -98,7 +98,7 @@ def writes(phones: Page, guardian: str, words: str) -> None:
     before = phone.get_by_role("log").locator("li.school").count()
     phone.get_by_role("textbox").fill(words)
     phone.get_by_role("textbox").press("Enter")
-    expect(phone.get_by_role("log").locator("li.school")).to_have_count(before + 1, timeout=10_000)
+    expect(phone.get_by_role("log").locator("li.school")).to_have_count(before + 1, timeout=30_000)
 
 
 def signs_in(desk: Page, address: str) -> None:
